@@ -1,0 +1,1 @@
+"""Products: one file or small folder each."""

@@ -1,0 +1,64 @@
+"""What there is, by name: literal tables from a name to "module:attribute", resolved when asked for."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+from conjure.core.config import nearest
+from conjure.core.errors import ConfigError
+
+DOMAINS = {
+    "table": "conjure.domains.table.codec:TableCodec",
+    "text": "conjure.domains.text.codec:TextCodec",
+    "image": "conjure.domains.image.codec:ImageCodec",
+}
+
+MODELS = {
+    "circuit": "conjure.models.circuit:Circuit",
+    "columns": "conjure.models.columns:AnyOrder",
+    "decoder": "conjure.models.decoder:Decoder",
+    "gan": "conjure.models.gan:Generator",
+    "independent": "conjure.models.independent:Independent",
+    "markov": "conjure.models.markov:Markov",
+    "vae": "conjure.models.vae:VAE",
+}
+
+OBJECTIVES = {
+    "counting": "conjure.objectives.counting:Counting",
+    "elbo": "conjure.objectives.elbo:ELBO",
+    "likelihood": "conjure.objectives.likelihood:Likelihood",
+    "wasserstein": "conjure.objectives.wasserstein:Wasserstein",
+}
+
+REPORTS = {  # domain -> function that judges samples of it
+    "table": "conjure.metrics.tabular:judge",
+    "text": "conjure.metrics.textual:judge",
+    "image": "conjure.metrics.pictorial:judge",
+}
+
+APPS = {
+    "tables": "conjure.apps.tables:APP",
+    "text": "conjure.apps.text:APP",
+    "images": "conjure.apps.images:APP",
+}
+
+TABLES = {"domains": DOMAINS, "models": MODELS, "objectives": OBJECTIVES, "reports": REPORTS, "apps": APPS}
+
+
+def resolve(table: str, name: str) -> Any:
+    """The object behind a name; ConfigError offers the nearest name for an unknown one."""
+    entries = TABLES[table]
+    if name not in entries:
+        raise ConfigError(f"no {table[:-1]} is called {name!r}: {nearest(name, list(entries))}")
+    module, _, attribute = entries[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def part(domain: str, name: str) -> ModuleType:
+    """A module of a domain: "corpus", "checks" or "view"."""
+    if domain not in DOMAINS:
+        raise ConfigError(f"no domain is called {domain!r}: {nearest(domain, list(DOMAINS))}")
+    package = DOMAINS[domain].rpartition(".")[0]
+    return importlib.import_module(f"{package}.{name}")

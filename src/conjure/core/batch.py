@@ -1,0 +1,32 @@
+"""What flows through training: examples, which of them count, what is given, and this step's randomness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from conjure.core.rng import Noise
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B examples. `mask` (B, T) marks positions that count; `given` (B, ...) is the condition."""
+
+    x: Tensor
+    mask: Tensor | None = None
+    given: Tensor | None = None
+    noise: Noise = field(default_factory=lambda: Noise(0))
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def to(self, device: torch.device | str) -> Batch:
+        moved = {k: v.to(device) for k in ("x", "mask", "given") if (v := getattr(self, k)) is not None}
+        return replace(self, **moved)
+
+    def rows(self, where: slice | Tensor) -> Batch:
+        """Some of the examples, under the same noise source."""
+        cut = {k: v[where] for k in ("x", "mask", "given") if (v := getattr(self, k)) is not None}
+        return replace(self, **cut)

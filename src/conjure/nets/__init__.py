@@ -1,0 +1,1 @@
+"""Neural parts that know no kind of data."""

@@ -1,0 +1,1 @@
+"""What better means: one equation of the field a file."""

@@ -1,0 +1,60 @@
+"""An objective asks for moves: it yields (player, loss), the trainer steps that player, the objective goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from conjure.core.batch import Batch
+from conjure.models.protocol import Model
+
+
+@dataclass(frozen=True)
+class Move:
+    """One step asked of the trainer: this player, down this loss. A loss without gradient asks for no step."""
+
+    player: str
+    loss: Tensor
+    metrics: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Objective(nn.Module):
+    """What "better" means for a model, and whatever only training needs (critic, value head, reference).
+
+    One-player objectives override `loss`; games override `players` and `moves`. A subclass states in
+    `needs` the methods a model must have, nests a frozen `Config`, and is final.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, model: Model, config: Any):
+        super().__init__()
+        self.model, self.config = model, config
+
+    def players(self) -> dict[str, nn.Module]:
+        """Modules with an optimizer of their own; the model's own name comes first."""
+        return {"model": self.model}
+
+    def settings(self, player: str) -> dict[str, Any]:
+        """Optimizer settings this equation wants for a player (rate as a factor, betas, decay)."""
+        return {}
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The mean loss over the batch, (), with metrics to journal; for one-player objectives."""
+        raise TypeError(f"{type(self).__name__} is a game: ask for moves, not a loss")
+
+    def moves(self, batch: Batch) -> Iterator[Move]:
+        """The moves of one step, in order; after each yield the player named has new weights."""
+        loss, metrics = self.loss(batch)
+        yield Move("model", loss, metrics)
+
+    def validate(self, batch: Batch) -> dict[str, Tensor]:
+        """Means over a held-out batch; "loss" (lower is better) steers early stopping. Called without gradient."""
+        loss, metrics = self.loss(batch)
+        return {"loss": loss, **metrics}
+
+    def progress(self, fraction: float) -> None:
+        """Told before each step how much of the run is done, in [0, 1]: for annealed terms."""

@@ -1,0 +1,112 @@
+"""A whole run as one value: kind of data, codec, model, objective, training, seed."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from conjure import catalog
+from conjure.core.config import assign, fill, plain
+from conjure.core.errors import ConfigError
+from conjure.core.space import Space
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Names with their settings; the settings are checked against each class's `Config` by `configs`.
+
+    `training` holds the fields of `training.trainer.Training`.
+    """
+
+    domain: str
+    model: str
+    objective: str
+    codec: dict[str, Any] = field(default_factory=dict)
+    model_settings: dict[str, Any] = field(default_factory=dict)
+    objective_settings: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    held_out: float = 0.1
+    seed: int = 0
+
+    # The words a person writes: [model] name = "vae", width = 256; --set model.width=256.
+    GROUPS = ("codec", "model", "objective", "training")
+
+    def nested(self) -> dict[str, Any]:
+        """As people write it: one group of settings per part, each with its name."""
+        return {
+            "domain": self.domain,
+            "held_out": self.held_out,
+            "seed": self.seed,
+            "codec": dict(self.codec),
+            "model": {"name": self.model, **self.model_settings},
+            "objective": {"name": self.objective, **self.objective_settings},
+            "training": dict(self.training),
+        }
+
+    @classmethod
+    def from_nested(cls, values: dict[str, Any]) -> Recipe:
+        """The inverse of `nested`; ConfigError names an unknown key."""
+        known = fill(_Nested, values)
+        for group in ("model", "objective"):
+            if not isinstance(values.get(group, {}).get("name"), str):
+                raise ConfigError(f"a recipe needs {group}.name")
+        model, objective = dict(known.model), dict(known.objective)
+        return cls(
+            known.domain,
+            model.pop("name"),
+            objective.pop("name"),
+            dict(known.codec),
+            model,
+            objective,
+            dict(known.training),
+            known.held_out,
+            known.seed,
+        )
+
+    def with_settings(self, words: list[str] | tuple[str, ...]) -> Recipe:
+        """This recipe with `group.key=value` words applied."""
+        return Recipe.from_nested(assign(self.nested(), words))
+
+    def with_seed(self, seed: int | None) -> Recipe:
+        return self if seed is None else replace(self, seed=seed)
+
+    def configs(self) -> tuple[Any, Any, Any]:
+        """(codec, model, objective) settings as their dataclasses, unknown keys refused by full name."""
+        parts = (("codec", "domains", self.domain, self.codec), ("model", "models", self.model, self.model_settings))
+        parts += (("objective", "objectives", self.objective, self.objective_settings),)
+        return tuple(fill(catalog.resolve(t, name).Config, values, group) for group, t, name, values in parts)
+
+    def check(self, space: Space, given: Space | None = None) -> None:
+        """Refuse, in one sentence, a family that cannot serve the space or an objective the family cannot meet."""
+        model, objective = catalog.resolve("models", self.model), catalog.resolve("objectives", self.objective)
+        _, config, _ = self.configs()
+        if reason := model.refuses(space, given, config):
+            raise ConfigError(f"{reason}; `conjure list models` says what fits")
+        missing = [need for need in objective.needs if not callable(getattr(model, need, None))]
+        if missing:
+            raise ConfigError(f"objective {self.objective!r} needs a model with {missing[0]}; {self.model!r} has none")
+
+    def to_json(self) -> str:
+        return json.dumps(plain(self.nested()), indent=2)
+
+
+@dataclass(frozen=True)
+class _Nested:
+    domain: str
+    held_out: float = 0.1
+    seed: int = 0
+    codec: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    objective: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe from a TOML file; ConfigError says where it is not TOML."""
+    try:
+        return Recipe.from_nested(tomllib.loads(path.read_text("utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not a recipe in TOML: {error}") from None
