@@ -44,7 +44,11 @@ class Tokens:
         return math.prod(self.shape)
 
     def contains(self, x: Tensor) -> bool:
-        if x.is_floating_point() or x.ndim != len(self.shape) + 1 or any(a > b for a, b in zip(x.shape[1:], self.shape)):
+        if (
+            x.is_floating_point()
+            or x.ndim != len(self.shape) + 1
+            or any(a > b for a, b in zip(x.shape[1:], self.shape))
+        ):
             return False
         if not bool((x >= 0).all() and (x < self.vocab).all()):
             return False

@@ -29,6 +29,7 @@ class Objective(nn.Module):
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    pure: ClassVar[bool] = True  # False when moves() changes the model by itself (counting, expectation maximisation)
 
     def __init__(self, model: Model, config: Any):
         super().__init__()

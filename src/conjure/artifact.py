@@ -1,0 +1,168 @@
+"""A learnt model as a folder of JSON and safetensors: codec, weights, card. Data, never code: nothing is unpickled."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from conjure import catalog
+from conjure.core.errors import ArtifactError, ConfigError, TrainingError
+from conjure.core.rng import derive
+from conjure.domains.protocol import Codec
+from conjure.models.protocol import Model
+from conjure.recipe import Recipe
+
+FORMAT = 1
+MANIFEST, CODEC, WEIGHTS, CARD = "artifact.json", "codec.json", "model.safetensors", "CARD.md"
+
+
+@dataclass
+class Artifact:
+    """What was learnt, ready for use: `card` holds source, licence, metrics and versions."""
+
+    recipe: Recipe
+    codec: Codec
+    model: Model
+    card: dict[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+
+
+def build_model(recipe: Recipe, codec: Codec) -> Model:
+    """The recipe's model over the codec's space, freshly initialised from the recipe's seed."""
+    recipe.check(codec.space, codec.given_space)
+    _, config, _ = recipe.configs()
+    torch.manual_seed(derive(recipe.seed, "init"))
+    return catalog.resolve("models", recipe.model)(codec.space, codec.given_space, config)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the result depends on."""
+    names = ("conjure", "torch", "numpy", "pandas")
+    return {"python": platform.python_version(), **{n: metadata.version(n) for n in names}}
+
+
+def save(artifact: Artifact, folder: Path) -> Path:
+    """Write the folder, the manifest last; each file beside its place, then renamed."""
+    weights = {k: v.detach().cpu().contiguous() for k, v in artifact.model.state_dict().items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(folder / CODEC, lambda at: at.write_text(json.dumps(artifact.codec.state()), "utf-8"))
+        _replace(folder / WEIGHTS, lambda at: save_file(weights, at))
+        _replace(folder / CARD, lambda at: at.write_text(_card(artifact), "utf-8"))
+        manifest = {
+            "format": FORMAT,
+            "recipe": artifact.recipe.nested(),
+            "card": artifact.card,
+            "files": {name: _sha256(folder / name) for name in (CODEC, WEIGHTS, CARD)},
+        }
+        manifest["digest"] = _digest(manifest)
+        _replace(folder / MANIFEST, lambda at: at.write_text(json.dumps(manifest, indent=2), "utf-8"))
+    except OSError as error:
+        raise TrainingError(f"could not write the artifact to {folder}: {error.strerror or error}") from None
+    artifact.path = folder
+    return folder
+
+
+def load(path: str | Path) -> Artifact:
+    """Open a folder that `save` wrote; ArtifactError names what is missing, damaged, foreign or too new."""
+    folder = Path(path)
+    manifest = _manifest(folder)
+    for name, sha256 in manifest["files"].items():
+        if not (folder / name).is_file():
+            raise ArtifactError(f"{folder} is incomplete: {name} is missing")
+        if _sha256(folder / name) != sha256:
+            raise ArtifactError(f"{folder / name} is not the file that was saved: it was changed or cut short")
+    try:
+        recipe = Recipe.from_nested(manifest["recipe"])
+        codec = catalog.resolve("domains", recipe.domain).from_state(json.loads((folder / CODEC).read_text("utf-8")))
+        model = build_model(recipe, codec)
+        model.load_state_dict(load_file(folder / WEIGHTS))
+    except (ConfigError, KeyError, RuntimeError, ValueError) as error:
+        raise ArtifactError(f"{folder} cannot be opened by this version: {error}") from None
+    return Artifact(recipe, codec, model.eval(), manifest["card"], folder)
+
+
+def occupied(folder: Path) -> bool:
+    """Whether a folder already holds an artifact."""
+    return (folder / MANIFEST).exists()
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    if not (folder / MANIFEST).is_file():
+        raise ArtifactError(f"{folder} holds no artifact: there is no {MANIFEST} (give the folder that fit wrote)")
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        written = manifest["format"]
+    except (ValueError, KeyError, TypeError):
+        raise ArtifactError(f"{folder / MANIFEST} is damaged: it is not the JSON that was saved") from None
+    if written > FORMAT:
+        raise ArtifactError(
+            f"{folder} was made by a newer conjure (format {written}, this one reads {FORMAT}): upgrade"
+        )
+    names = manifest.get("files", {})
+    if manifest.get("digest") != _digest(manifest) or set(names) != {CODEC, WEIGHTS, CARD}:
+        raise ArtifactError(f"{folder / MANIFEST} is not the file that was saved: its digest differs")
+    return manifest
+
+
+def _replace(place: Path, write: Any) -> None:
+    beside = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        write(beside)
+        beside.replace(place)
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _digest(manifest: dict[str, Any]) -> str:
+    kept = {k: v for k, v in manifest.items() if k != "digest"}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _card(artifact: Artifact) -> str:
+    """The model card, for people."""
+    recipe, card = artifact.recipe, artifact.card
+    source, metrics = card.get("source", {}), card.get("metrics", {})
+    size = sum(p.numel() for p in artifact.model.parameters())
+    lines = [
+        f"# A {recipe.model} of {source.get('name', 'data')}",
+        "",
+        f"Learnt by conjure from {source.get('rows', '?')} {recipe.domain} records, {card.get('made', 'undated')}.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| data | {source.get('name', '')} (sha256 {source.get('sha256', '')[:16]}) |",
+        f"| licence of the data | {source.get('licence', 'unknown')} |",
+        f"| model | {recipe.model}, {size:,} parameters, trained for {recipe.objective} |",
+        f"| seed | {recipe.seed} |",
+        *(f"| {name.replace('_', ' ')} | {value} |" for name, value in metrics.items()),
+        *(f"| {name} | {value} |" for name, value in card.get("versions", {}).items()),
+        "",
+        *(f"- {note}" for note in card.get("notes", [])),
+        "",
+        "## Recipe",
+        "",
+        "```json",
+        recipe.to_json(),
+        "```",
+        "",
+        "Samples resemble the data above and can carry its biases; they are not a proof of anonymity.",
+        "Judge them with `conjure evaluate` before use.",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,158 @@
+"""The command line: few verbs, one generic --set. A mistake gets one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from conjure.core.errors import ConfigError, ConjureError
+
+app = typer.Typer(
+    name="conjure",
+    help="Generative models of your own data: fit, sample, score, evaluate.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that fit wrote.")]
+Given = Annotated[list[str] | None, typer.Option("--given", metavar="KEY=VALUE", help="A condition; may be repeated.")]
+Out = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Where to write.")]
+
+
+@app.command("list")
+def list_names(
+    kind: Annotated[str, typer.Argument(help="apps, domains, models, objectives, or data")] = "apps",
+) -> None:
+    """Show what there is, by name."""
+    from conjure.listing import rows
+
+    for name, text in rows(kind):
+        typer.echo(f"{name:<14} {text}")
+
+
+@app.command()
+def fit(
+    product: Annotated[str, typer.Argument(metavar="APP", help="tables, text, images: see `conjure list apps`")],
+    data: Annotated[str, typer.Argument(help="A file or folder, or the name of an embedded set.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the artifact.")],
+    model: Annotated[str | None, typer.Option(help="A model family: see `conjure list models`.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="A recipe's name, or a TOML file.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Any setting.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Wall time to use; the schedule adapts.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Root of all randomness.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
+) -> None:
+    """Learn a model of your data."""
+    if model and recipe:
+        raise ConfigError("give --model or --recipe, not both")
+    if minutes is not None and minutes <= 0:
+        raise ConfigError(f"--minutes is {minutes:g}; it should be above zero")
+    from conjure.fitting import FitOptions
+    from conjure.fitting import fit as run
+    from conjure.screen import Watch
+    from conjure.training.distributed import leave
+    from conjure.verbs import recipe_for
+
+    chosen = recipe_for(product, model=model, recipe=recipe, settings=settings).with_seed(seed)
+    first = os.environ.get("RANK", "0") == "0"
+    with Watch(quiet=not first) as watch:
+        made = run(chosen, data, out, FitOptions(resume, minutes, watch.show, watch.say))
+    leave()
+    if first:
+        metrics = made.card["metrics"]
+        loss = metrics["held_out_loss"]
+        held_out = "" if loss is None else f", held-out loss {loss:.4f}"
+        typer.echo(f"{metrics['steps']} steps in {metrics['seconds']:.0f} s{held_out}")
+        typer.echo(f"artifact: {out}")
+
+
+@app.command()
+def sample(
+    folder: Folder,
+    n: Annotated[int, typer.Option("-n", help="How many.")],
+    given: Given = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same samples.")] = 0,
+    out: Out = None,
+) -> None:
+    """Draw new objects from an artifact."""
+    from conjure import artifact, catalog, sampling
+
+    opened = artifact.load(folder)
+    objects = sampling.sample(opened, n, given=_pairs(given), seed=seed)
+    if out:
+        typer.echo(f"wrote {catalog.part(opened.recipe.domain, 'corpus').write(objects, out)}")
+    else:
+        typer.echo(catalog.part(opened.recipe.domain, "view").to_text(objects))
+
+
+@app.command()
+def score(folder: Folder, data: Annotated[str, typer.Argument(help="A file or folder.")], out: Out = None) -> None:
+    """Say how typical each object is, in nats (higher = more typical)."""
+    from conjure import artifact, catalog, scoring
+    from conjure.screen import describe_scores, write_scores
+
+    opened = artifact.load(folder)
+    objects, _ = catalog.part(opened.recipe.domain, "corpus").read(data)
+    nats = scoring.score(opened, objects)
+    if out:
+        typer.echo(f"wrote {write_scores(nats, out)}")
+    typer.echo(describe_scores(nats, opened.model.score_kind))
+
+
+@app.command()
+def evaluate(
+    folder: Folder,
+    held_out: Annotated[str, typer.Argument(metavar="HELD_OUT", help="Data the model never saw.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE", help="The HTML report; JSON goes beside it.")
+    ] = Path("report.html"),
+    train: Annotated[str | None, typer.Option(help="The training data, if it was moved since.")] = None,
+    n: Annotated[int | None, typer.Option("-n", help="How many samples to judge.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of samples and folds.")] = 0,
+) -> None:
+    """Judge an artifact against held-out data, beside a baseline and the ceiling."""
+    from conjure import artifact, evaluation
+    from conjure.screen import describe_report
+
+    report = evaluation.evaluate(artifact.load(folder), held_out, train=train, n=n, seed=seed)
+    typer.echo(describe_report(report))
+    for path in report.write(out):
+        typer.echo(f"wrote {path}")
+
+
+def _pairs(words: list[str] | None) -> dict[str, Any]:
+    pairs = {}
+    for word in words or []:
+        key, sign, value = word.partition("=")
+        if not sign:
+            raise ConfigError(f"--given {word!r} is not of the form key=value")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def main() -> None:
+    """Run the command line; errors a user can mend are printed in one line, with exit code 2."""
+    try:
+        app()
+    except ConjureError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        if not error.strerror:
+            raise
+        where = f" {error.filename}" if error.filename else ""
+        typer.echo(f"error: {error.strerror.lower()}:{where or ' no file named'}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""A whole run: read, split, learn the codec, encode, train, save."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from conjure import artifact as artifacts
+from conjure import catalog
+from conjure.artifact import Artifact
+from conjure.core.config import fill
+from conjure.core.errors import ArtifactError, ConfigError, DataError
+from conjure.domains.protocol import Codec, Encoded, Source
+from conjure.recipe import Recipe
+from conjure.training import checkpoint
+from conjure.training.data import Examples, Shards
+from conjure.training.distributed import Processes, join
+from conjure.training.trainer import Progress, Trainer, Training
+
+RUN = "run.json"
+LEARN_FROM = 200_000  # objects a codec learns from when the data does not fit in memory
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How to run, apart from what to run: `resume` goes on from the folder's checkpoint."""
+
+    resume: bool = False
+    minutes: float | None = None
+    watch: Callable[[Progress], None] = lambda progress: None
+    say: Callable[[str], None] = lambda line: None
+
+
+def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOptions | None = None) -> Artifact:
+    """Learn a model of the data and, with `out`, leave an artifact there.
+
+    data: whatever the domain reads (a path, an embedded name, objects). ConfigError for a recipe that does
+    not fit the data, DataError for data that cannot be read, ArtifactError for a folder already taken.
+    A run that was stopped leaves a checkpoint; the same call with `resume` goes on from it.
+    """
+    options = options or FitOptions()
+    if options.minutes:
+        training = {k: v for k, v in recipe.training.items() if k not in ("steps", "epochs")}
+        recipe = replace(recipe, training={**training, "minutes": options.minutes})
+    training = fill(Training, recipe.training, "training")
+    codec_config, _, objective_config = recipe.configs()
+    processes = join(training.device)
+    folder = Path(out) if out is not None else None
+    corpus = catalog.part(recipe.domain, "corpus")
+    objects, source = corpus.read(data)
+    if folder:
+        _claim(folder, recipe, source, options.resume, processes)
+
+    codec, parts = _encode(recipe, objects, codec_config, folder)
+    if hasattr(codec, "describe"):
+        options.say(codec.describe())
+    for note in (notes := list(getattr(codec, "notes", []))):
+        options.say(note)
+    train, held_out = (None if p is None else Examples(p, recipe.seed) for p in parts)
+    model = artifacts.build_model(recipe, codec)
+    objective = catalog.resolve("objectives", recipe.objective)(model, objective_config)
+    trainer = Trainer(objective, training, (train, held_out), seed=recipe.seed, folder=folder, processes=processes)
+    if options.resume and not trainer.resume():
+        options.say(f"{folder} has no checkpoint yet: starting from the beginning")
+    with _interruptible(trainer):
+        summary = trainer.run(options.watch)
+    return _finished(Artifact(recipe, codec, model), source, summary | {"notes": notes}, folder, processes)
+
+
+def _encode(
+    recipe: Recipe, objects: Any, config: Any, folder: Path | None
+) -> tuple[Codec, tuple[Encoded, Encoded | None]]:
+    """The codec learnt from the training part, and (training, held-out) tensors."""
+    domain = catalog.resolve("domains", recipe.domain)
+    corpus = catalog.part(recipe.domain, "corpus")
+    if not hasattr(objects, "chunks"):
+        if recipe.held_out <= 0:
+            codec = domain.learn(objects, config)
+            return codec, (codec.encode(objects), None)
+        kept, held_out = corpus.split(objects, recipe.held_out, recipe.seed)
+        codec = domain.learn(kept, config)
+        return codec, (codec.encode(kept), codec.encode(_known(codec, held_out)))
+    if folder is None:
+        raise ConfigError("this data does not fit in memory: give fit a folder (out) to keep its encoded form in")
+    codec = domain.learn(objects.sample(LEARN_FROM, recipe.seed), config)
+    shards = Shards(folder / "shards", objects.rows)
+    for chunk in objects.chunks():
+        shards.append(codec.encode(_known(codec, chunk)))
+    return codec, shards.split(max(1, min(20_000, int(recipe.held_out * objects.rows))))
+
+
+def _known(codec: Codec, objects: Any) -> Any:
+    """Objects as the codec can place them: a held-out value never seen in training becomes the nearest it knows."""
+    adapt = getattr(codec, "adapt", None)
+    return adapt(objects) if adapt else objects
+
+
+def _claim(folder: Path, recipe: Recipe, source: Source, resume: bool, processes: Processes) -> None:
+    """Make the folder this run's own, or refuse it."""
+    digest = hashlib.sha256(json.dumps([recipe.nested(), source.sha256], sort_keys=True).encode()).hexdigest()
+    at = folder / RUN
+    if resume and at.exists():
+        if json.loads(at.read_text("utf-8"))["digest"] != digest:
+            raise ConfigError(f"{folder} holds a run of other data or settings: resume it with the same command line")
+        if artifacts.occupied(folder) and not checkpoint.find(folder):
+            raise ArtifactError(f"{folder} holds a finished artifact: there is nothing left to resume")
+    elif artifacts.occupied(folder):
+        raise ArtifactError(f"{folder} already holds an artifact: choose another folder or remove it first")
+    elif checkpoint.find(folder) and not resume:
+        raise ArtifactError(
+            f"{folder} holds an unfinished run: add --resume to go on with it, or choose another folder"
+        )
+    elif folder.exists() and not at.exists() and any(folder.iterdir()):
+        raise ArtifactError(f"{folder} is not empty and holds no run: choose another folder")
+    processes.wait()
+    if processes.first:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            at.write_text(json.dumps({"digest": digest, "recipe": recipe.nested()}, indent=2), "utf-8")
+        except OSError as error:
+            raise DataError(f"cannot write to {folder}: {error.strerror or error}") from None
+    processes.wait()
+
+
+@contextlib.contextmanager
+def _interruptible(trainer: Trainer) -> Iterator[None]:
+    """Ctrl-C asks the run to end cleanly; a second one ends it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def on_interrupt(number: int, frame: Any) -> None:
+        trainer.stop()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _finished(
+    made: Artifact, source: Source, summary: dict[str, Any], folder: Path | None, processes: Processes
+) -> Artifact:
+    """Give the artifact its card and write it; a finished run needs no checkpoint any more."""
+    notes = summary.pop("notes")
+    made.card = {
+        "made": datetime.now(UTC).date().isoformat(),
+        "source": asdict(source),
+        "metrics": summary,
+        "versions": artifacts.versions(),
+        "notes": notes,
+    }
+    state = processes.whole(made.model)
+    if processes.first:
+        whole = artifacts.build_model(made.recipe, made.codec) if processes.world > 1 else made.model
+        whole.load_state_dict(state)
+        made.model = whole.eval()
+        if folder:
+            artifacts.save(made, folder)
+            if summary["stopped_by"] != "interrupt":
+                checkpoint.forget(folder)
+    processes.wait()
+    return made

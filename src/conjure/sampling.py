@@ -1,0 +1,26 @@
+"""Draw objects from an artifact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from conjure.artifact import Artifact
+from conjure.core.errors import ConfigError
+from conjure.core.rng import generator
+
+
+@torch.no_grad()
+def sample(artifact: Artifact, n: int, *, given: dict[str, Any] | None = None, seed: int = 0) -> Any:
+    """n objects of the artifact's kind from P(x | given); the same seed gives the same objects.
+
+    `given` maps the domain's own words (a column, "label", "prompt") to what is wanted; ConfigError
+    names an unknown word or a value the data never had.
+    """
+    if n < 1:
+        raise ConfigError(f"n is {n}; at least one sample must be asked for")
+    given = dict(given or {})
+    condition = artifact.codec.condition(given, n)
+    x = artifact.model.sample(n, given=condition, rng=generator(seed, "sample"))
+    return artifact.codec.decode(x, generator(seed, "decode"), given)

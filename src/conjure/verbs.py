@@ -1,0 +1,86 @@
+"""The face for Python: fit and load give a `Generative`, which samples, scores and evaluates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from conjure import artifact as artifacts
+from conjure import catalog, evaluation, fitting, sampling, scoring
+from conjure.artifact import Artifact
+from conjure.core.errors import ConfigError
+from conjure.fitting import FitOptions
+from conjure.recipe import Recipe, read_recipe
+
+
+@dataclass(frozen=True)
+class Generative:
+    """A learnt model of someone's data, in memory or in a folder."""
+
+    artifact: Artifact
+
+    def sample(self, n: int, *, given: dict[str, Any] | None = None, seed: int = 0) -> Any:
+        """n new objects; for tables a DataFrame. See `sampling.sample`."""
+        return sampling.sample(self.artifact, n, given=given, seed=seed)
+
+    def score(self, data: Any) -> np.ndarray:
+        """log P(x) in nats an object. See `scoring.score`."""
+        objects, _ = catalog.part(self.artifact.recipe.domain, "corpus").read(data)
+        return scoring.score(self.artifact, objects)
+
+    def evaluate(self, held_out: Any, **options: Any) -> Any:
+        """A report against data the model never saw. See `evaluation.evaluate`."""
+        return evaluation.evaluate(self.artifact, held_out, **options)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the artifact's folder."""
+        return artifacts.save(self.artifact, Path(folder))
+
+    @property
+    def card(self) -> dict[str, Any]:
+        return self.artifact.card
+
+    def _repr_html_(self) -> str:
+        source = self.card.get("source", {})
+        return f"<b>{self.artifact.recipe.model}</b> of {source.get('name', 'data')}"
+
+
+def recipe_for(
+    app: str, *, model: str | None = None, recipe: str | None = None, settings: list[str] | None = None
+) -> Recipe:
+    """The run that an app, a model or recipe name (or TOML file) and `a.b=c` settings describe."""
+    product = catalog.resolve("apps", app)
+    if recipe and recipe.endswith(".toml"):
+        if not Path(recipe).is_file():
+            raise ConfigError(f"there is no recipe file {recipe}")
+        chosen = read_recipe(Path(recipe))
+        if chosen.domain != product.domain:
+            raise ConfigError(f"{recipe} is for {chosen.domain} data; {app} works on {product.domain}")
+    elif model:
+        catalog.resolve("models", model)
+        chosen = product.recipe_for(model)
+    else:
+        chosen = product.recipe(recipe)
+    return chosen.with_settings(settings or [])
+
+
+def fit(
+    app: str,
+    data: Any,
+    out: str | Path | None = None,
+    *,
+    seed: int | None = None,
+    options: FitOptions | None = None,
+    **choice: Any,
+) -> Generative:
+    """Learn a model: `fit("tables", frame)`. `choice` is model, recipe or settings, as in `recipe_for`."""
+    chosen = recipe_for(app, **choice).with_seed(seed)
+    return Generative(fitting.fit(chosen, data, out, options or FitOptions()))
+
+
+def load(folder: str | Path) -> Generative:
+    """Open an artifact's folder."""
+    return Generative(artifacts.load(folder))
