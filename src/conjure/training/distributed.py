@@ -88,4 +88,5 @@ def join(device: str = "auto") -> Processes:
 def leave() -> None:
     """Part from the other processes, if there are any."""
     if dist.is_available() and dist.is_initialized():
+        dist.barrier()
         dist.destroy_process_group()

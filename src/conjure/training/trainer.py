@@ -140,20 +140,18 @@ class Trainer:
         self._note(move)
         if not move.loss.requires_grad:
             return
-        player = self.players[move.player]
         if self._not_a_number(move.loss):
             return
-        for other in self.players.values():
-            other.zero_grad(set_to_none=True)
+        self._clear()
         move.loss.backward()
-        self._descend(move.player, player, factor)
+        self._descend(move.player, factor)
 
     def _accumulated(self, batch: Batch, factor: float) -> None:
         """One step over several small batches; for objectives of one player and one loss."""
         if type(self.objective).moves is not Objective.moves:
             raise ConfigError("training.accumulate works with objectives of one loss; set it to 1 for games")
-        player, parts = self.players["model"], self.training.accumulate
-        player.zero_grad(set_to_none=True)
+        parts = self.training.accumulate
+        self._clear()
         for part in range(parts):
             with self._precision():
                 loss, metrics = self.objective.loss(batch.rows(slice(part, None, parts)))
@@ -161,14 +159,20 @@ class Trainer:
             if self._not_a_number(loss):
                 return
             (loss / parts).backward()
-        self._descend("model", player, factor)
+        self._descend("model", factor)
 
-    def _descend(self, who: str, player: nn.Module, factor: float) -> None:
+    def _clear(self) -> None:
+        """Drop all gradients, through the optimizers: between its passes a sharded module shows other tensors."""
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
+
+    def _descend(self, who: str, factor: float) -> None:
+        optimizer = self.optimizers[who]
         if self.training.clip:
-            nn.utils.clip_grad_norm_(player.parameters(), self.training.clip)
-        set_rate(self.optimizers[who], factor)
-        self.optimizers[who].step()
-        reshard(player)
+            nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], self.training.clip)
+        set_rate(optimizer, factor)
+        optimizer.step()
+        reshard(self.players[who])
 
     def _not_a_number(self, loss: Tensor) -> bool:
         c = self.counters
