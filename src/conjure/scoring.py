@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from conjure.artifact import Artifact
 from conjure.core.errors import ConfigError
-from conjure.training.data import Examples
+from conjure.domains.protocol import Encoded
 
 BATCH = 1024
 
 
 @torch.no_grad()
 def score(artifact: Artifact, objects: Any) -> np.ndarray:
-    """log P(x) in nats, one number an object (rows,): higher is more typical.
+    """log P(x) in nats, one number an object (rows,), of a stream one a window: higher is more typical.
 
     `artifact.model.score_kind` says whether it is exact or a bound. Where a codec rounds (a number into
     a bin), the density of the value inside its bin is added, so that scores are of the data, not its codes.
@@ -24,9 +26,24 @@ def score(artifact: Artifact, objects: Any) -> np.ndarray:
     model = artifact.model
     if not callable(getattr(model, "log_prob", None)):
         raise ConfigError(f"a {artifact.recipe.model} has no likelihood, so it cannot score; fit another model")
-    encoded = artifact.codec.encode(objects)
-    examples = Examples(encoded)
-    parts = [model.log_prob(b.x, b.given, b.mask) for b in examples.held_out(BATCH, len(examples))]
+    parts = [model.log_prob(x, given, mask) for x, given, mask in _pieces(artifact.codec.encode(objects))]
     nats = torch.cat(parts).double().numpy()
     density = getattr(artifact.codec, "log_density", None)
     return nats + density(objects) if density else nats
+
+
+def _pieces(encoded: Encoded) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None]]:
+    """(x, given, mask) in batches; a stream as windows that overlap by one token, the last one shorter."""
+    x = encoded.x
+    if not encoded.window:
+        for start in range(0, len(x), BATCH):
+            rows = slice(start, start + BATCH)
+            given, mask = (None if t is None else t[rows] for t in (encoded.given, encoded.mask))
+            yield x[rows], given, mask
+        return
+    whole = max(0, len(x) - 1) // encoded.window
+    if whole:
+        windows = x.unfold(0, encoded.window + 1, encoded.window)
+        yield from ((part, None, None) for part in windows.split(BATCH))
+    if len(x) - whole * encoded.window > 1:
+        yield x[whole * encoded.window :].unsqueeze(0), None, None

@@ -7,13 +7,15 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import typer
 
 from conjure.core.errors import ConfigError
-from conjure.training.trainer import Progress
+
+if TYPE_CHECKING:
+    from conjure.training.settings import Progress
 
 
 class Watch:

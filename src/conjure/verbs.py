@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from conjure import artifact as artifacts
-from conjure import catalog, evaluation, fitting, sampling, scoring
+from conjure import catalog, evaluation, sampling, scoring
 from conjure.artifact import Artifact
 from conjure.core.errors import ConfigError
-from conjure.fitting import FitOptions
 from conjure.recipe import Recipe, read_recipe
+
+if TYPE_CHECKING:
+    from conjure.fitting import FitOptions
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,10 @@ def fit(
     **choice: Any,
 ) -> Generative:
     """Learn a model: `fit("tables", frame)`. `choice` is model, recipe or settings, as in `recipe_for`."""
+    from conjure import fitting  # here, so that loading and sampling never import training
+
     chosen = recipe_for(app, **choice).with_seed(seed)
-    return Generative(fitting.fit(chosen, data, out, options or FitOptions()))
+    return Generative(fitting.fit(chosen, data, out, options))
 
 
 def load(folder: str | Path) -> Generative:

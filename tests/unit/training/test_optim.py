@@ -1,0 +1,62 @@
+"""Muon against its definition, its plain half against torch's AdamW, the schedule at its corners."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from conjure.training.optim import Muon, make_optimizer, orthogonalise, schedule
+from conjure.training.settings import Training
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (4, 12), (12, 4)])
+def test_orthogonalise_keeps_the_singular_vectors(shape):
+    matrix = torch.randn(3, *shape)
+    u, _, vt = torch.linalg.svd(matrix, full_matrices=False)
+    made = orthogonalise(matrix)
+    values = torch.linalg.svdvals(made)
+    assert (values > 0.3).all()
+    assert (values < 1.3).all()
+    inner = u.mT @ made @ vt.mT
+    off = inner - torch.diag_embed(torch.diagonal(inner, dim1=1, dim2=2))
+    assert off.abs().max() < 1e-3
+
+
+def test_the_plain_groups_are_adamw():
+    torch.manual_seed(1)
+    start = torch.randn(5, 3)
+    ours, theirs = (nn.Parameter(start.clone()) for _ in range(2))
+    settings = {"lr": 0.01, "betas": (0.9, 0.99), "weight_decay": 0.1}
+    a = Muon([{"params": [ours], "weight_decay": 0.1, "initial": 0.01}], 0.01, (0.9, 0.99))
+    b = torch.optim.AdamW([theirs], eps=1e-8, **settings)
+    for _ in range(10):
+        grad = torch.randn(5, 3)
+        ours.grad, theirs.grad = grad.clone(), grad.clone()
+        a.step()
+        b.step()
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_muon_takes_the_hidden_matrices_only():
+    net = nn.Sequential()
+    net.add_module("embed", nn.Embedding(7, 4))
+    net.add_module("inner", nn.Linear(4, 4))
+    net.add_module("head", nn.Linear(4, 7))
+    groups = make_optimizer(net, Training(steps=1, optimizer="muon"), {}).param_groups
+    assert [p.shape for g in groups if g["muon"] for p in g["params"]] == [(4, 4)]
+    assert sum(len(g["params"]) for g in groups) == 5
+
+
+def test_vectors_do_not_decay_and_the_rate_factor_holds():
+    optimizer = make_optimizer(nn.Linear(3, 3), Training(steps=1, decay=0.1, rate=0.01), {"rate": 0.5})
+    assert [g["weight_decay"] for g in optimizer.param_groups] == [0.1, 0.0]
+    assert [g["initial"] for g in optimizer.param_groups] == [0.005, 0.005]
+
+
+def test_schedule_corners():
+    assert schedule(0.05, "linear", 0.1) == pytest.approx(0.5)
+    assert schedule(0.1, "cosine", 0.1) == pytest.approx(1.0)
+    assert schedule(1.0, "cosine", 0.1) == pytest.approx(0.0)
+    assert schedule(0.55, "linear", 0.1) == pytest.approx(0.5)
+    assert schedule(0.99, "constant", 0.0) == 1.0
