@@ -1,0 +1,95 @@
+"""The generator of an adversarial game: noise in, an example out. Its critic lives with the objective."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from conjure.core.rng import Noise
+from conjure.core.space import Columns, Dense, Space
+from conjure.models.protocol import Model
+from conjure.models.vae import CHUNK, condition
+from conjure.nets.columns import Layout
+from conjure.nets.ends import Sizes, Writer
+from conjure.nets.likelihoods import gumbel, uniform
+
+
+class Generator(Model):
+    """x = g(z, given) with z standard normal (Goodfellow et al. 2014): samples without a likelihood.
+
+    Categories come from softmax heads with Gumbel noise, so that a row's randomness need not all pass
+    through z (Jang et al. 2017, eq. 2); a critic sees the code drawn, the gradient its soft version.
+    """
+
+    spaces: ClassVar = (Dense, Columns)
+    given_spaces: ClassVar = (Columns,)
+    methods: ClassVar = ("generate",)
+
+    @dataclass(frozen=True)
+    class Config:
+        """temperature softens the gradient through drawn categories."""
+
+        latent: int = 64
+        width: int = 256
+        layers: int = 2
+        channels: int = 32
+        temperature: float = 0.5
+
+    def __init__(self, space: Dense | Columns, given: Columns | None, config: Config):
+        super().__init__(space, given, config)
+        sizes = Sizes(config.width, config.layers, config.channels)
+        self.layout = Layout(space) if isinstance(space, Columns) else None
+        self.writer = Writer(space, given, config.latent, sizes)
+
+    @classmethod
+    def refuses(cls, space: Space, given: Space | None, config: Config) -> str | None:
+        if config.latent < 1 or config.temperature <= 0:
+            return "model.latent is at least 1 and model.temperature above 0"
+        return super().refuses(space, given, config)
+
+    def noise(self, source: Noise, n: int) -> tuple[Tensor, Tensor | None]:
+        """What `generate` starts from: z (N, latent), and for columns uniform noise for each place (N, W)."""
+        z = source.normal(n, self.config.latent)
+        return z, source.uniform(n, self.layout.wide) if self.layout else None
+
+    def generate(self, z: Tensor, spread: Tensor | None, given: Tensor | None = None) -> Tensor:
+        """Examples that gradients flow through, (N, *shape), or rows in their wide form (N, W).
+
+        z and spread are what `noise` gives.
+        """
+        written = self.writer(z, given)
+        if self.layout is None:
+            return self._bounded(written.squeeze(1))
+        noisy = written + gumbel(spread)
+        parts = zip(written.split(self.layout.spans, 1), noisy.split(self.layout.spans, 1), self.layout.numbers)
+        return torch.cat([a if number else self._choose(b) for a, b, number in parts], 1)
+
+    def sample(self, n: int, *, given: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
+        given = condition(self, n, given)
+        where = rng.device if rng else self.device
+        parts = []
+        for start in range(0, n, CHUNK):
+            count = min(CHUNK, n - start)
+            z = torch.randn(count, self.config.latent, generator=rng, device=where).to(self.device)
+            u = (
+                torch.rand(count, self.layout.wide, generator=rng, device=where).to(self.device)
+                if self.layout
+                else None
+            )
+            parts.append(self.generate(z, u, None if given is None else given[start : start + count]))
+        x = torch.cat(parts)
+        return self.layout.narrow(x) if self.layout else x.clamp(self.space.low, self.space.high)
+
+    def _bounded(self, x: Tensor) -> Tensor:
+        low, high = self.space.low, self.space.high
+        return low + (high - low) * (x.tanh() + 1) / 2 if math.isfinite(high - low) else x
+
+    def _choose(self, noisy: Tensor) -> Tensor:
+        """The drawn code one-hot, with the gradient of the soft choice (Bengio et al. 2013's straight-through)."""
+        soft = (noisy / self.config.temperature).softmax(1)
+        hard = torch.zeros_like(soft).scatter_(1, soft.argmax(1, keepdim=True), 1.0)
+        return hard + soft - soft.detach()
