@@ -14,7 +14,7 @@ from tests.unit.training.toys import same, trainer
 
 
 def test_loss_falls():
-    run = trainer(steps=200)
+    run = trainer(steps=200, rate=0.01)
     with torch.no_grad():
         before = run._held_out_means()["loss"]
     assert run.run()["held_out_loss"] < 0.5 * before

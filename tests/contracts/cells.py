@@ -1,0 +1,73 @@
+"""Every cell of the grid in its smallest form: a family, a space it serves, settings that keep it tiny."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from conjure import catalog
+from conjure.core.batch import Batch
+from conjure.core.config import fill
+from conjure.core.rng import Noise
+from conjure.core.space import Columns, Dense, Space, Tokens
+from conjure.models.protocol import Model
+from tests.architecture.grid import SPACES
+
+# Settings that make a family small, and the objective that it is usually trained for.
+TINY: dict[str, tuple[dict[str, Any], str]] = {
+    "circuit": ({"states": 4}, "expectation"),
+    "columns": ({"width": 16, "layers": 1}, "orderless"),
+    "decoder": ({"width": 16, "layers": 1, "heads": 2}, "likelihood"),
+    "gan": ({"width": 16, "layers": 1, "latent": 4}, "wasserstein"),
+    "independent": ({}, "counting"),
+    "markov": ({"order": 2}, "counting"),
+    "vae": ({"width": 16, "latent": 3}, "elbo"),
+}
+
+
+def cells() -> list[tuple[str, str]]:
+    """(family, kind of space) for all that fit."""
+    fits = []
+    for name in catalog.MODELS:
+        family = catalog.resolve("models", name)
+        fits += [(name, kind) for kind, s in SPACES.items() if not family.refuses(s, None, config_of(name))]
+    return fits
+
+
+def config_of(name: str) -> Any:
+    return fill(catalog.resolve("models", name).Config, TINY[name][0])
+
+
+def make(name: str, space: Space) -> Model:
+    torch.manual_seed(0)
+    return catalog.resolve("models", name)(space, None, config_of(name))
+
+
+def objective(name: str, model: Model) -> Any:
+    kind = catalog.resolve("objectives", TINY[name][1])
+    torch.manual_seed(1)
+    return kind(model, kind.Config())
+
+
+def draw(space: Space, n: int, seed: int = 0) -> Tensor:
+    """n points of a space with some structure: the first column, pixel or token decides the rest in part."""
+    rng = torch.Generator().manual_seed(seed)
+    if isinstance(space, Dense):
+        sign = torch.randn(n, *[1] * len(space.shape), generator=rng).sign()
+        return (0.4 * sign + 0.2 * torch.randn(n, *space.shape, generator=rng)).clamp(-1, 1)
+    if isinstance(space, Tokens):
+        first = torch.randint(space.vocab, (n, *[1] * len(space.shape)), generator=rng)
+        return (first + torch.randint(2, (n, *space.shape), generator=rng)) % space.vocab
+    assert isinstance(space, Columns)
+    first = torch.randint(2, (n,), generator=rng)
+    parts = [
+        (first + torch.randint(2, (n,), generator=rng)) % size if size else first + 0.1 * torch.randn(n, generator=rng)
+        for size in space.sizes
+    ]
+    return torch.stack([p if space.discrete else p.float() for p in parts], 1)
+
+
+def batch(space: Space, n: int = 32, seed: int = 0) -> Batch:
+    return Batch(draw(space, n, seed), noise=Noise(seed, "contract"))

@@ -1,0 +1,39 @@
+"""The smallest whole run of each family, as words of the command line and as recipes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+# name -> (app, data, recipe, settings)
+RUNS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
+    "circuit": ("tables", "wine", "circuit", ("model.states=8",)),
+    "columns": ("tables", "wine", "columns", ("model.width=32", "model.layers=1")),
+    "table vae": ("tables", "wine", "vae", ("model.width=32", "model.latent=4")),
+    "image gan": ("images", "digits", "gan", ("model.width=16", "model.latent=8")),
+    "decoder": ("text", "python-docs", "decoder", ("model.width=32", "model.layers=1", "model.heads=2")),
+}
+COMMON = ("training.threads=1", "training.batch=32", "training.validate_every=20", "training.compile=false")
+
+
+def settings(name: str, *more: str) -> list[str]:
+    return [*RUNS[name][3], *COMMON, *more]
+
+
+def command(name: str, out: Path, *more: str, resume: bool = False) -> list[str]:
+    """`python -m conjure fit ...` for a run; `more` are further settings."""
+    app, data, recipe, _ = RUNS[name]
+    words = [sys.executable, "-m", "conjure", "fit", app, data, "-o", str(out), "--recipe", recipe]
+    for word in settings(name, *more):
+        words += ["--set", word]
+    return words + (["--resume"] if resume else [])
+
+
+def call(words: list[str], **options) -> subprocess.CompletedProcess:
+    return subprocess.run(words, capture_output=True, text=True, env=environment(), **options)
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120"}

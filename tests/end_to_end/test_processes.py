@@ -1,0 +1,40 @@
+"""Two processes learn what one learns, and either goes on where the other stopped."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from conjure.fitting import FitOptions, fit
+from tests.end_to_end.runs import RUNS, call
+from tests.end_to_end.worker import FAMILIES, recipe
+
+ROOT = Path(__file__).parents[2]
+
+
+def distance(a: Path, b: Path) -> float:
+    one, two = (load_file(p / "model.safetensors") for p in (a, b))
+    assert one.keys() == two.keys()
+    return max((one[k].float() - two[k].float()).abs().max().item() for k in one)
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one(tmp_path: Path):
+    """Slow: torchrun starts two processes with torch in each."""
+    if not torch.distributed.is_gloo_available():
+        pytest.skip("this torch has no gloo")
+    words = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29641"]
+    done = call([*words, "-m", "tests.end_to_end.worker", str(tmp_path / "two"), "stop"], cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for family in FAMILIES:
+        name = family.replace(" ", "-")
+        fit(recipe(family), RUNS[family][1], tmp_path / "one" / name)
+        assert distance(tmp_path / "one" / name, tmp_path / "two" / name) < 2e-5, family
+    stopped = tmp_path / "two" / "stopped"
+    assert (stopped / "checkpoint").exists()
+    fit(recipe("decoder"), RUNS["decoder"][1], stopped, FitOptions(resume=True))
+    assert distance(tmp_path / "one" / "decoder", stopped) < 2e-5
