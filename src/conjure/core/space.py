@@ -32,12 +32,15 @@ class Dense:
 class Tokens:
     """Integers below `vocab`, int64 (B, *shape); after the first `end` token only `end` may follow.
 
-    `shape` is the longest sequence, (T,), or a grid, (H, W), read row by row.
+    `shape` is the longest sequence, (T,), or a grid, (H, W), read row by row. In a `stream` examples are
+    cut out of a longer sequence, of any length: T is then how far back a model looks, `end` is None, and
+    the first token of an example is its context: what is modelled is P(x[1:] | x[0]).
     """
 
     vocab: int
     shape: tuple[int, ...]
     end: int | None = None
+    stream: bool = False
 
     @property
     def length(self) -> int:
@@ -47,7 +50,7 @@ class Tokens:
         if (
             x.is_floating_point()
             or x.ndim != len(self.shape) + 1
-            or any(a > b for a, b in zip(x.shape[1:], self.shape))
+            or any(a > b and not self.stream for a, b in zip(x.shape[1:], self.shape))
         ):
             return False
         if not bool((x >= 0).all() and (x < self.vocab).all()):

@@ -32,8 +32,9 @@ class Source:
 class Encoded:
     """Objects as tensors, row by row: x (B, ...), mask and given alike or None.
 
-    `window` > 0 says that x is one long stream (T,) to be cut into windows of window + 0 tokens at
-    any offset; then there is neither mask nor given.
+    `window` = T > 0 says that x is one long stream (S,), S > T: examples are (T + 1) neighbouring tokens of
+    it, the first of which is context for T targets, x[:, :-1] -> x[:, 1:]. They are cut at random offsets in
+    training and end to end over the whole stream when held out; then there is neither mask nor given.
     """
 
     x: Tensor

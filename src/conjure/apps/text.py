@@ -1,0 +1,48 @@
+"""Text: learn from a corpus, write more of it, say how typical a text is."""
+
+from __future__ import annotations
+
+from conjure.apps.app import App
+from conjure.recipe import Recipe
+
+
+def decoder() -> Recipe:
+    """A small Transformer over characters: about two minutes on one core for a text of a megabyte."""
+    return Recipe(
+        domain="text",
+        model="decoder",
+        objective="likelihood",
+        training={
+            "steps": 2000,
+            "batch": 16,
+            "optimizer": "muon",
+            "muon_rate": 0.02,
+            "rate": 0.01,
+            "betas": (0.9, 0.95),
+            "schedule": "linear",
+            "warmup": 0.04,
+            "clip": 0.0,
+            "precision": "bf16",
+            "validate_every": 500,
+        },
+    )
+
+
+def bpe() -> Recipe:
+    """The same over byte pairs, which sees four times as far and accepts any text."""
+    recipe = decoder()
+    return recipe.with_settings(["codec.units=bpe", "codec.vocab=1024"])
+
+
+def markov() -> Recipe:
+    """An n-gram model with Kneser-Ney smoothing: the baseline, learnt in one pass."""
+    return Recipe(
+        domain="text",
+        model="markov",
+        objective="counting",
+        codec={"context": 1024},
+        training={"epochs": 1.0, "batch": 64, "validate_every": 1_000_000},
+    )
+
+
+APP = App("text", "Text from a corpus of yours", "text", {"decoder": decoder, "bpe": bpe, "markov": markov}, "decoder")

@@ -1,0 +1,1 @@
+"""Text: documents to streams of tokens and back."""

@@ -1,0 +1,36 @@
+"""Maximum likelihood: -E log P(x | given), the mean over symbols."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from conjure.core.batch import Batch
+from conjure.models.protocol import Model
+from conjure.objectives.protocol import Objective
+
+
+class Likelihood(Objective):
+    """Maximum likelihood, -E log P(x | given), in nats a symbol (Goodfellow et al. 2016, eq. 5.59).
+
+    A symbol is a token, a cell or a pixel that counts: the mean over all of a batch's symbols, each target
+    of a stream's window among them. A model with `mean_nats` computes that mean itself, in fewer steps.
+    """
+
+    needs = ("log_prob",)
+
+    @dataclass(frozen=True)
+    class Config:
+        """Nothing to set."""
+
+    def __init__(self, model: Model, config: Likelihood.Config):
+        super().__init__(model, config)
+        self.quick = getattr(type(model), "mean_nats", None) is not None
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        if self.quick:
+            return self.model.mean_nats(batch.x, batch.given, batch.mask), {}
+        nats = -self.model.log_prob(batch.x, batch.given, batch.mask).sum()
+        symbols = batch.x.numel() if batch.mask is None else batch.mask.sum()
+        return nats / symbols, {}
