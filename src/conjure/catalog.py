@@ -27,6 +27,7 @@ MODELS = {
 
 OBJECTIVES = {
     "counting": "conjure.objectives.counting:Counting",
+    "expectation": "conjure.objectives.expectation:Expectation",
     "elbo": "conjure.objectives.elbo:ELBO",
     "likelihood": "conjure.objectives.likelihood:Likelihood",
     "wasserstein": "conjure.objectives.wasserstein:Wasserstein",

@@ -57,5 +57,11 @@ class Objective(nn.Module):
         loss, metrics = self.loss(batch)
         return {"loss": loss, **metrics}
 
+    def prepare(self, batch: Batch, rows: int) -> None:
+        """Told once, before the first step of a fresh run: some training examples, and how many there are in all.
+
+        For what is found in the data before training starts, such as a structure or a first clustering.
+        """
+
     def progress(self, fraction: float) -> None:
         """Told before each step how much of the run is done, in [0, 1]: for annealed terms."""

@@ -28,7 +28,7 @@ class Processes:
     def shard(self, player: nn.Module) -> None:
         """Spread a player's weights over the processes; its loss-bearing methods stay in step (FSDP2)."""
         player.to(self.device)
-        if self.world == 1:
+        if self.world == 1 or not any(True for _ in player.parameters()):
             return
         fully_shard(player, mesh=init_device_mesh(self.device.type, (self.world,)))
         for name in getattr(player, "methods", ()):

@@ -38,15 +38,16 @@ class Average:
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
-    """Copies of a model's parameters by name, sharded as they are."""
-    return {n: p.detach().clone() for n, p in model.named_parameters()}
+    """Copies of a model's parameters and buffers by name, sharded as they are."""
+    return {n: p.detach().clone() for n, p in model.state_dict().items()}
 
 
 @torch.no_grad()
 def put(model: nn.Module, values: dict[str, Tensor]) -> None:
-    """Parameters by name into the model, in place."""
-    for name, p in model.named_parameters():
-        p.copy_(values[name])
+    """Values by name into the model, in place; names that `values` lacks stay as they are."""
+    for name, p in model.state_dict().items():
+        if name in values:
+            p.copy_(values[name])
     reshard(model)
 
 

@@ -25,6 +25,7 @@ from conjure.training.optim import make_optimizer, schedule, set_rate
 from conjure.training.settings import Counters, Progress, Training
 from conjure.training.threads import choose_threads
 
+PREPARE_FROM = 20_000  # examples an objective may look at before the first step
 NAN_LIMIT = 20  # moves dropped in a row before the run stops with advice
 
 
@@ -80,6 +81,9 @@ class Trainer:
     def run(self, watch: Callable[[Progress], None] = lambda progress: None) -> dict[str, Any]:
         """Train to the end; leaves the best (or averaged, or last) weights in the model and returns a summary."""
         c = self.counters
+        if c.step == 0:
+            sample = self.examples.batch(0, PREPARE_FROM).to(self.processes.device)
+            self.objective.prepare(sample, len(self.examples))
         self.journal = Journal(self.folder if self.processes.first else None, c.step, self.training.board)
         c.threads = c.threads or choose_threads(self.objective, self.examples, self.training)
         torch.set_num_threads(c.threads)
