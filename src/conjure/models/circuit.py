@@ -107,7 +107,7 @@ class Circuit(Model):
         return self._up(columns)[2]
 
     def log_evidence(self, evidence: Tensor) -> Tensor:
-        """log of the expected weight of evidence (N, sum of sizes) under the model, (N,): how probable a condition is."""
+        """log of the probability of evidence (N, sum of sizes), weights in [0, 1] on every code, (N,)."""
         leaf = self._tables()[0]
         return self._up([evidence[:, self._rows(i)] @ leaf[self._rows(i)] for i in range(len(self.sizes))])[2]
 

@@ -10,7 +10,7 @@ GROUPS = 24  # codes a column is reduced to before its dependence is measured
 
 
 def coarse(codes: Tensor, size: int, ordered: bool, groups: int = GROUPS) -> Tensor:
-    """Codes (N,) merged into at most `groups`: equal shares of an ordered column, else the frequent ones and the rest."""
+    """Codes (N,) merged into at most `groups`: equal shares when ordered, else the frequent ones and the rest."""
     if size <= groups:
         return codes
     counts = torch.bincount(codes, minlength=size).double()
