@@ -1,0 +1,1 @@
+"""Images: pictures to arrays or tokens and back."""

@@ -1,0 +1,188 @@
+"""Pictures as tensors: real numbers in [-1, 1] for networks that see the whole, or levels as tokens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from conjure.core.config import fill, nearest
+from conjure.core.errors import ConfigError, DataError
+from conjure.core.space import Category, Columns, Dense, Tokens
+from conjure.domains.image.pictures import Images, describe
+from conjure.domains.protocol import Encoded
+
+LARGEST_SIDE = 256  # without a stated size; beyond it a model of raw pixels is hopeless
+GOLDEN = (5**0.5 - 1) / 2
+
+
+class ImageCodec:
+    """Pictures of one size to tensors and back; class labels, where there are some, become the condition.
+
+    "dense" is (C, H, W) in [-1, 1], exact for bytes. "tokens" is (H, W), or (H, W, 3), of the nearest among
+    `levels` values spread evenly from 0 to 255: code = round(byte (levels - 1) / 255).
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        """size: pictures are scaled until the shorter side has that many pixels (area average), then the middle
+        square is cut out; without it all must have one size. labels: whether class labels become the condition.
+        """
+
+        encoding: Literal["dense", "tokens"] = "dense"
+        size: int | None = None
+        levels: int = 256
+        labels: bool = True
+
+        def __post_init__(self) -> None:
+            if not 2 <= self.levels <= 256:
+                raise ConfigError(f"codec.levels is {self.levels}; it should be from 2 to 256")
+            if self.size is not None and not 4 <= self.size <= LARGEST_SIDE:
+                raise ConfigError(f"codec.size is {self.size}; it should be from 4 to {LARGEST_SIDE}")
+
+    def __init__(self, config: ImageCodec.Config, shape: tuple[int, int, int], counts: dict[str, int]):
+        self.config, self.shape, self.counts = config, shape, counts
+        self.classes = list(counts)
+        self.notes: list[str] = []
+        height, width, channels = shape
+        if config.encoding == "dense":
+            self.space: Dense | Tokens = Dense((channels, height, width), -1.0, 1.0)
+        else:
+            self.space = Tokens(config.levels, (height, width) if channels == 1 else shape)
+        self.given_space = Columns((Category("label", len(counts)),)) if counts else None
+
+    @classmethod
+    def learn(cls, objects: Images, config: ImageCodec.Config) -> ImageCodec:
+        """Size, colour and classes of the training pictures; DataError names a picture of another size."""
+        channels = max(picture.shape[2] for picture in objects)
+        if config.size:
+            shape = (config.size, config.size, channels)
+        else:
+            height, width = objects[0].shape[:2]
+            for row, picture in enumerate(objects):
+                if picture.shape[:2] != (height, width):
+                    raise DataError(
+                        f"{objects.name(row)} is {describe(picture)} where {objects.name(0)} is "
+                        f"{describe(objects[0])}; codec.size=32, say, brings all to one size"
+                    )
+            if max(height, width) > LARGEST_SIDE:
+                raise DataError(f"the images are {describe(objects[0])}; set codec.size to at most {LARGEST_SIDE}")
+            shape = (height, width, channels)
+        counts: dict[str, int] = {}
+        if config.labels and objects.labels is not None and len(objects.classes) > 1:
+            seen = Counter(objects.labels.tolist())
+            counts = {name: seen[name] for name in objects.classes}
+        codec = cls(config, shape, counts)
+        codec.notes = list(objects.notes)
+        return codec
+
+    def describe(self) -> str:
+        """What was learnt, in one line."""
+        height, width, channels = self.shape
+        kind = "grey" if channels == 1 else "RGB"
+        levels = "" if self.config.encoding == "dense" else f" in {self.config.levels} levels"
+        return f"{width} x {height} {kind} images{levels}" + (f" of {len(self.counts)} classes" if self.counts else "")
+
+    def encode(self, objects: Images) -> Encoded:
+        """Tensors in the space, with class codes as given (N, 1); DataError names a picture out of place."""
+        array = torch.from_numpy(np.stack([self._fit(objects, row) for row in range(len(objects))]))
+        given = self._codes(objects)
+        if self.config.encoding == "dense":
+            return Encoded(array.permute(0, 3, 1, 2).float() / 127.5 - 1, given=given)
+        codes = (array.float() * ((self.config.levels - 1) / 255)).round().long()
+        return Encoded(codes.reshape(-1, *self.space.shape), given=given)
+
+    def decode(self, x: Tensor, rng: torch.Generator | None = None, given: dict[str, Any] | None = None) -> Images:
+        """Byte pictures again, labelled as `condition` asked for them."""
+        x = x.detach().cpu()
+        if self.config.encoding == "dense":
+            array = ((x.float() + 1) * 127.5).round().clamp(0, 255).permute(0, 2, 3, 1)
+        else:
+            array = (x.reshape(-1, *self.shape).float() * (255 / (self.config.levels - 1))).round()
+        labels = None
+        if self.counts:
+            labels = np.array(self.classes)[self._wanted(given or {}, len(x))]
+        return Images(array.to(torch.uint8).contiguous().numpy(), labels, tuple(self.classes))
+
+    def condition(self, given: dict[str, Any], n: int) -> Tensor | None:
+        """Class codes (N, 1) from {"label": name} or one name a sample.
+
+        Without a label the classes are spread as often as they were in training, the same way each time.
+        """
+        if unknown := [key for key in given if key != "label"]:
+            raise ConfigError(f"images take no --given {unknown[0]!r}: {nearest(unknown[0], ['label'])}")
+        if not self.counts:
+            if given:
+                raise ConfigError("this model was fitted without class labels, so --given label= cannot be honoured")
+            return None
+        return torch.from_numpy(self._wanted(given, n)).unsqueeze(1)
+
+    def log_density(self, objects: Images) -> np.ndarray:
+        """log of the part of its level's bytes that each picture is, (N,): 0 where levels lose nothing."""
+        if self.config.encoding == "dense" or self.config.levels == 256:
+            return np.zeros(len(objects))
+        top = self.config.levels - 1
+        level = np.rint(np.arange(256, dtype=np.float32) * np.float32(top / 255)).astype(int)
+        bytes_a_level = np.bincount(level, minlength=top + 1)
+        nats = -np.log(bytes_a_level[level])
+        return np.array([nats[self._fit(objects, row)].sum() for row in range(len(objects))])
+
+    def state(self) -> dict[str, Any]:
+        return {"config": asdict(self.config), "shape": list(self.shape), "counts": self.counts}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> ImageCodec:
+        return cls(fill(cls.Config, state["config"], "codec"), tuple(state["shape"]), dict(state["counts"]))
+
+    def _fit(self, objects: Images, row: int) -> np.ndarray:
+        """One picture at the codec's size and colour, uint8 (H, W, C)."""
+        picture, (height, width, channels) = objects[row], self.shape
+        if picture.shape[2] > channels:
+            raise DataError(f"{objects.name(row)} is {describe(picture)}, but the model knows grey images only")
+        if self.config.size and picture.shape[:2] != (height, width):
+            picture = _middle_square(picture, self.config.size)
+        if picture.shape[:2] != (height, width):
+            raise DataError(f"{objects.name(row)} is {describe(picture)}; the model's images are {width} x {height}")
+        return picture if picture.shape[2] == channels else picture.repeat(channels, 2)
+
+    def _codes(self, objects: Images) -> Tensor | None:
+        if not self.counts:
+            return None
+        if objects.labels is None:
+            raise DataError("these images have no class labels, which the model was fitted with; use a folder a class")
+        places = {name: code for code, name in enumerate(self.classes)}
+        for row, label in enumerate(objects.labels):
+            if label not in places:
+                hint = nearest(str(label), self.classes)
+                raise DataError(f"{objects.name(row)} is of class {str(label)!r}, never seen in training: {hint}")
+        return torch.tensor([places[label] for label in objects.labels.tolist()]).unsqueeze(1)
+
+    def _wanted(self, given: dict[str, Any], n: int) -> np.ndarray:
+        """Class codes for n samples."""
+        if "label" not in given:
+            share = np.cumsum(list(self.counts.values())) / sum(self.counts.values())
+            return np.searchsorted(share, ((np.arange(n) + 0.5) * GOLDEN) % 1.0, side="right").astype(np.int64)
+        wanted = given["label"]
+        names = [wanted] * n if isinstance(wanted, (str, int, np.integer)) else list(wanted)
+        if len(names) != n:
+            raise ConfigError(f"given has {len(names)} labels for {n} samples; give one, or one each")
+        if unknown := [name for name in names if str(name) not in self.counts]:
+            raise ConfigError(f"no class is called {str(unknown[0])!r}: {nearest(str(unknown[0]), self.classes)}")
+        return np.array([self.classes.index(str(name)) for name in names], np.int64)
+
+
+def _middle_square(picture: np.ndarray, size: int) -> np.ndarray:
+    """Scaled by area average until the shorter side is `size`, then the middle square; (size, size, C)."""
+    from PIL import Image
+
+    height, width, channels = picture.shape
+    scale = size / min(height, width)
+    across, down = max(size, round(width * scale)), max(size, round(height * scale))
+    image = Image.fromarray(picture.squeeze(2) if channels == 1 else picture)
+    small = np.asarray(image.resize((across, down), Image.Resampling.BOX)).reshape(down, across, channels)
+    top, left = (down - size) // 2, (across - size) // 2
+    return small[top : top + size, left : left + size]
