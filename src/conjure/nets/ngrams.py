@@ -31,8 +31,8 @@ class Ngrams(nn.Module):
         known = F.pad(known + 1, (max(0, self.reach + tokens.shape[1] - known.shape[1]), 0))  # 0: nothing was there
         rows, code, end = [], 0, known.shape[1]
         for back in range(self.reach + 1):
-            # oldest digit last, so that a longer n-gram extends a shorter one's code; overflow only mixes
-            code = code + known[:, end - tokens.shape[1] - back : end - back] * self.base**back % (1 << 40)
+            # older tokens are higher digits, so that short n-grams of a small vocabulary have rows of their own
+            code = code + known[:, end - tokens.shape[1] - back : end - back] * pow(self.base, back, 1 << 40)
             if back + 1 in self.orders:
                 rows.append(code % self.slots + len(rows) * self.slots)
         return F.embedding(torch.stack(rows), self.embed).sum(0)
