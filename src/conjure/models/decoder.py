@@ -46,14 +46,15 @@ class Decoder(Model):
     class Config:
         """groups: heads of keys and values (0 = as many as heads); slots: rows of each n-gram table."""
 
-        layers: int = 2
+        layers: int = 3
         width: int = 128
         heads: int = 2
         groups: int = 0
         expansion: float = 4.0
         positions: Literal["rotary", "none"] = "rotary"
-        ngrams: tuple[int, ...] = (2, 3, 4)
+        ngrams: tuple[int, ...] = (2, 3, 4, 5)
         slots: int = 16_381
+        ngram_dropout: float = 0.3
         dropout: float = 0.0
 
     @classmethod
@@ -72,7 +73,7 @@ class Decoder(Model):
         super().__init__(space, given, config)
         c = config
         self.embed = nn.Embedding(space.vocab + (not space.stream), c.width)
-        self.ngrams = Ngrams(space.vocab + 1, c.ngrams, c.slots, c.width) if c.ngrams else None
+        self.ngrams = Ngrams(space.vocab + 1, c.ngrams, c.slots, c.width, c.ngram_dropout) if c.ngrams else None
         self.places = nn.ModuleDict()
         if not space.stream:
             self.places.update({f"embed_{a}": nn.Embedding(size, c.width) for a, size in enumerate(space.shape)})

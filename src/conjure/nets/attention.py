@@ -87,8 +87,21 @@ def attend(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
     Shapes: q (B, heads, T, D), k and v (B, groups, S, D) with S >= T, result (B, heads, T, D).
     """
     queries, keys = q.shape[2], k.shape[2]
+    if q.is_cpu and q.dtype == torch.bfloat16 and queries == keys:
+        return _attend_plainly(q, k, v, scale)
     shared = {"scale": scale, "enable_gqa": q.shape[1] != k.shape[1]}
     if queries == keys:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, **shared)
     seen = torch.ones(queries, keys, dtype=torch.bool, device=q.device).tril(keys - queries)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=seen, **shared)
+
+
+def _attend_plainly(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+    """The formula written out: on CPUs the fused one's backward pass takes four times as long in bfloat16."""
+    batch, heads, places, channels = q.shape
+    if k.shape[1] != heads:
+        k, v = (a.repeat_interleave(heads // a.shape[1], 1) for a in (k, v))
+    q, k, v = (a.reshape(batch * heads, places, channels) for a in (q, k, v))
+    unseen = q.new_full((places, places), -torch.inf).triu(1)
+    weights = torch.baddbmm(unseen, q, k.mT, alpha=scale).softmax(-1)
+    return (weights @ v).view(batch, heads, places, channels)

@@ -12,9 +12,10 @@ from conjure.core.errors import ConfigError
 class Training:
     """How long, how fast, how safely. A run ends at `steps`, `epochs` or `minutes`, whichever is set and first.
 
-    rate and muon_rate are peak learning rates; warmup is a fraction of the run; average is the decay of the
-    weights' running mean (0 = off); patience counts validations without improvement (0 = never stop early);
-    threads 0 lets a short probe choose; most_held_out caps the examples of one validation.
+    rate, muon_rate (hidden matrices) and table_rate (look-up tables, under muon) are peak learning rates;
+    warmup is a fraction of the run; average is the decay of the weights' running mean (0 = off); patience
+    counts validations without improvement (0 = never stop early); threads 0 lets a short probe choose;
+    most_held_out caps the examples of one validation.
     """
 
     steps: int | None = None
@@ -24,6 +25,7 @@ class Training:
     rate: float = 1e-3
     optimizer: Literal["adamw", "muon"] = "adamw"
     muon_rate: float = 0.02
+    table_rate: float = 0.1
     decay: float = 0.0
     betas: tuple[float, ...] = (0.9, 0.99)
     warmup: float = 0.0

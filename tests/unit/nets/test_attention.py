@@ -40,7 +40,7 @@ def test_a_fresh_block_is_silent():
 def test_an_ngram_has_its_own_row_until_the_table_is_full():
     table = Ngrams(3, (2,), 16, 4)  # digits 0 .. 3, so 16 bigrams
     with torch.no_grad():
-        table.embed.normal_()
+        table.table.weight.normal_()
     tokens = torch.tensor([[0, 1, 0, 2, 0, 1]])
     y = table(tokens)[0].detach()
     torch.testing.assert_close(y[1], y[5])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from conjure.training.optim import Muon, make_optimizer, orthogonalise, schedule
+from conjure.training.optim import Muon, make_optimizer, orthogonalise, schedule, set_rate
 from conjure.training.settings import Training
 
 
@@ -17,7 +17,7 @@ def test_orthogonalise_keeps_the_singular_vectors(shape):
     made = orthogonalise(matrix)
     values = torch.linalg.svdvals(made)
     assert (values > 0.3).all()
-    assert (values < 1.3).all()
+    assert (values < 1.6).all()
     inner = u.mT @ made @ vt.mT
     off = inner - torch.diag_embed(torch.diagonal(inner, dim1=1, dim2=2))
     assert off.abs().max() < 1e-3
@@ -46,6 +46,33 @@ def test_muon_takes_the_hidden_matrices_only():
     groups = make_optimizer(net, Training(steps=1, optimizer="muon"), {}).param_groups
     assert [p.shape for g in groups if g["muon"] for p in g["params"]] == [(4, 4)]
     assert sum(len(g["params"]) for g in groups) == 5
+
+
+def test_tables_follow_adagrad_whether_their_gradient_is_sparse_or_not():
+    torch.manual_seed(0)
+    start = torch.randn(9, 4)
+    rows = [torch.randint(9, (5,)) for _ in range(6)]
+    theirs = nn.Parameter(start.clone())
+    reference = torch.optim.Adagrad([theirs], lr=0.1, eps=1e-8)
+    tables = []
+    for sparse in (True, False):
+        net = nn.ModuleDict({"table": nn.Embedding(9, 4)})
+        net["table"].weight.data.copy_(start)
+        optimizer = make_optimizer(net, Training(steps=1, optimizer="muon", table_rate=0.1), {})
+        assert net["table"].sparse
+        net["table"].sparse = sparse
+        tables.append((net["table"], optimizer))
+    for some in rows:
+        for table, optimizer in tables:
+            optimizer.zero_grad()
+            set_rate(optimizer, 1.0)
+            table(some).square().sum().backward()
+            optimizer.step()
+        reference.zero_grad()
+        theirs[some].square().sum().backward()
+        reference.step()
+    for table, _ in tables:
+        torch.testing.assert_close(table.weight, theirs)
 
 
 def test_vectors_do_not_decay_and_the_rate_factor_holds():
