@@ -38,8 +38,8 @@ class Circuit(Model):
 
         states: int = 128
         rows_per_state: int = 20
-        link_prior: float = 4.0
-        leaf_prior: float = 1.0
+        link_prior: float = 1.0
+        leaf_prior: float = 0.3
         loosen: float = 0.1
 
     def __init__(self, space: Columns, given: Space | None, config: Config):
