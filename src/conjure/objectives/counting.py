@@ -17,10 +17,11 @@ class Counting(Objective):
     """Shows each batch to the model, which counts; there is no gradient and so no optimizer step.
 
     A relative frequency is the maximum-likelihood estimate of a probability (Jurafsky and Martin 2024, eq.
-    3.11). One pass over the data is all: more would count everything again. `validate` gives nats a symbol.
+    3.11). One pass over the data is all: more would count everything again. `validate` gives nats a symbol where
+    the model has `mean_nats`, else nats an example.
     """
 
-    needs = ("observe", "mean_nats")
+    needs = ("observe", "log_prob")
     pure = False
 
     @dataclass(frozen=True)
@@ -32,7 +33,9 @@ class Counting(Objective):
         yield Move("model", torch.zeros((), device=batch.x.device))
 
     def validate(self, batch: Batch) -> dict[str, Tensor]:
-        return {"loss": self.model.mean_nats(batch.x, batch.given, batch.mask)}
+        if quick := getattr(self.model, "mean_nats", None):
+            return {"loss": quick(batch.x, batch.given, batch.mask)}
+        return {"loss": -self.model.log_prob(batch.x, batch.given, batch.mask).mean()}
 
 
 def _everybody(x: Tensor) -> Tensor:
