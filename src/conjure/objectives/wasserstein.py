@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from conjure.core.batch import Batch
@@ -97,10 +98,11 @@ class Critic(nn.Module):
         super().__init__()
         self.layout = Layout(space) if isinstance(space, Columns) else None
         seen = Dense((self.layout.wide,)) if self.layout else space
-        self.reader = Reader(seen, given, 1, sizes)
+        self.reader = Reader(seen, given, sizes.width, sizes)
+        self.head = nn.Linear(sizes.width, 1, bias=False)  # only differences of scores count
 
     def forward(self, x: Tensor, given: Tensor | None) -> Tensor:
-        return self.reader(x, given).squeeze(1)
+        return self.head(F.silu(self.reader(x, given))).sum(1)  # a view would slip past sharding
 
     def spread(self, x: Tensor) -> Tensor:
         """Real examples in the form the critic reads."""
@@ -112,9 +114,10 @@ class Critic(nn.Module):
         One method, so that sharded weights are gathered once for the loss and its double backward.
         """
         real = self.spread(real)
-        score = self.reader(torch.cat([real, fake]), None if given is None else torch.cat([given, given]))
+        score = Critic.forward(self, torch.cat([real, fake]), None if given is None else torch.cat([given, given]))
         high, low = score.chunk(2)
-        return high.mean() - low.mean(), slope_penalty(lambda x: self.reader(x, given), real, fake, mix)
+        penalty = slope_penalty(lambda x: Critic.forward(self, x, given), real, fake, mix)
+        return high.mean() - low.mean(), penalty
 
 
 def slope_penalty(critic: Any, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
