@@ -1,0 +1,79 @@
+"""Tables: learn from a CSV or Parquet file, make more rows in its likeness, fill its gaps, score its rows."""
+
+from __future__ import annotations
+
+from conjure.apps.app import App
+from conjure.recipe import Recipe
+
+
+def circuit() -> Recipe:
+    """A hidden Chow-Liu tree over codes: exact likelihood and exact conditions on any columns."""
+    return Recipe(
+        domain="table",
+        model="circuit",
+        objective="expectation",
+        training={"epochs": 30.0, "batch": 1024, "patience": 5, "validate_every": 30},
+    )
+
+
+def columns() -> Recipe:
+    """An autoregressive network over codes, in any column order."""
+    return Recipe(
+        domain="table",
+        model="columns",
+        objective="likelihood",
+        training={"epochs": 60.0, "batch": 512, "rate": 2e-3, "average": 0.999, "patience": 5, "validate_every": 100},
+    )
+
+
+def vae() -> Recipe:
+    """A variational autoencoder over normal scores and codes, with a mixed likelihood."""
+    return Recipe(
+        domain="table",
+        model="vae",
+        objective="elbo",
+        codec={"numbers": "values", "categories": 256},
+        training={"epochs": 60.0, "batch": 512, "rate": 1e-3, "average": 0.999, "patience": 10, "validate_every": 100},
+    )
+
+
+def gan() -> Recipe:
+    """A Wasserstein game over normal scores and codes."""
+    return Recipe(
+        domain="table",
+        model="gan",
+        objective="wasserstein",
+        codec={"numbers": "values", "categories": 256},
+        training={"epochs": 60.0, "batch": 512, "rate": 2e-4, "betas": (0.5, 0.9), "schedule": "constant"},
+    )
+
+
+def independent() -> Recipe:
+    """Every column by itself: the baseline."""
+    return Recipe(
+        domain="table",
+        model="independent",
+        objective="counting",
+        training={"epochs": 1.0, "batch": 4096, "validate_every": 1_000_000},
+    )
+
+
+def default() -> Recipe:
+    """The family that validation chose."""
+    return circuit()
+
+
+APP = App(
+    "tables",
+    "Synthetic tables from a CSV or Parquet file of yours",
+    "table",
+    {
+        "default": default,
+        "circuit": circuit,
+        "columns": columns,
+        "vae": vae,
+        "gan": gan,
+        "independent": independent,
+    },
+    "default",
+)

@@ -1,0 +1,1 @@
+"""Tables: typed columns, codes for models, declared rules."""
