@@ -89,9 +89,7 @@ class Trainer:
         torch.set_num_threads(c.threads)
         self._compile()
         self.objective.train()
-        started = saved = time.monotonic() - c.seconds
-        saved = time.monotonic()
-        last_shown = 0.0
+        started, saved, last_shown = time.monotonic() - c.seconds, time.monotonic(), 0.0
         while not self._finished():
             self._step()
             c.seconds = self.processes.agree(time.monotonic() - started)
@@ -135,7 +133,6 @@ class Trainer:
         c.step += 1
 
     def _next(self, moves: Any) -> Move | None:
-        """The next move, with the objective's forward pass in the run's precision."""
         with self._precision():
             return next(moves, None)
 
@@ -299,6 +296,5 @@ class Trainer:
                 setattr(model, name, torch.compile(getattr(model, name)))
 
     def _uncompile(self) -> None:
-        model = self.players["model"]
-        for name in getattr(model, "methods", ()):
-            model.__dict__.pop(name, None)
+        for name in getattr(self.players["model"], "methods", ()):
+            self.players["model"].__dict__.pop(name, None)

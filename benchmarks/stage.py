@@ -1,0 +1,74 @@
+"""What every benchmark needs: peers' environments, intervals, and results with commit, machine and versions."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PEERS = ROOT / "benchmarks" / ".peers"
+SHARED = ROOT.parent / "shared" / "data"
+
+
+def peer_python(name: str, packages: list[str], unwanted: list[str] | None = None) -> Path:
+    """The Python of a peer's own environment, made on first use."""
+    home = PEERS / name
+    python = home / "bin" / "python"
+    if not (home / ".ready").exists():
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", "torch==2.13.0", *packages], check=True)
+        if unwanted:
+            subprocess.run([str(python), "-m", "pip", "uninstall", "-q", "-y", *unwanted], check=True)
+        (home / ".ready").touch()
+    return python
+
+
+def interval(values: list[float]) -> dict[str, float]:
+    """Mean and its 95 % interval by Student's t over repetitions."""
+    n, mean = len(values), sum(values) / len(values)
+    if n < 2:
+        return {"mean": mean, "n": n}
+    from scipy.stats import t
+
+    spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1))
+    half = float(t.ppf(0.975, n - 1)) * spread / math.sqrt(n)
+    return {"mean": mean, "low": mean - half, "high": mean + half, "n": n}
+
+
+def facts() -> dict[str, Any]:
+    """Commit, day, machine and our versions."""
+    git = ["git", "-C", str(ROOT)]
+    commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    changed = subprocess.run([*git, "status", "--porcelain", "src"], capture_output=True, text=True).stdout.strip()
+    names = ("torch", "numpy", "pandas", "xgboost-cpu", "scikit-learn")
+    return {
+        "commit": commit + ("+changes" if changed else ""),
+        "day": datetime.now(UTC).date().isoformat(),
+        "machine": f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {platform.system()}",
+        "python": platform.python_version(),
+        "versions": {n: metadata.version(n) for n in names},
+    }
+
+
+def write(name: str, result: dict[str, Any]) -> Path:
+    """The result with its facts as JSON in benchmarks/results."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps({**facts(), **result}, indent=2) + "\n", "utf-8")
+    return path
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or "unknown processor"
