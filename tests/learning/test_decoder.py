@@ -16,7 +16,7 @@ def test_it_comes_within_two_percent_of_the_entropy():
     """About five seconds of training on one core."""
     stream, odds = chain(12, 60_000)
     kept, held_out = stream[:50_000], stream[50_000:]
-    model = Decoder(Tokens(12, (32,), stream=True), None, Decoder.Config(layers=1, width=32, ngrams=()))
+    model = Decoder(Tokens(12, (32,), stream=True), None, Decoder.Config(layers=1, width=32))
     training = Training(steps=400, batch=16, rate=0.01, optimizer="muon", schedule="linear", threads=1)
     data = tuple(Examples(Encoded(part, window=32)) for part in (kept, held_out))
     found = Trainer(Likelihood(model, Likelihood.Config()), training, data).run()["held_out_loss"]

@@ -35,3 +35,23 @@ def test_its_order_two_odds_are_the_relative_frequencies_but_for_the_discount():
     model.observe(stream[: 399 * 100].unfold(0, 101, 100))
     pairs = torch.cartesian_prod(torch.arange(5), torch.arange(5))
     torch.testing.assert_close(model.log_prob(pairs).exp().view(5, 5), odds, atol=0.02, rtol=0)
+
+
+def test_a_count_that_was_stopped_goes_on(tmp_path):
+    stream, _ = chain(12, 20_000)
+    training = Training(epochs=1, batch=16, threads=1)
+
+    def trainer(folder):
+        model = Markov(Tokens(12, (64,), stream=True), None, Markov.Config(3))
+        return Trainer(
+            Counting(model, Counting.Config()), training, (Examples(Encoded(stream, window=64)), None), folder=folder
+        )
+
+    whole, stopped, resumed = trainer(None), trainer(tmp_path), trainer(tmp_path)
+    whole.run()
+    stopped.run(lambda progress: stopped.stop())
+    assert resumed.resume()
+    resumed.run()
+    assert stopped.counters.step < resumed.counters.step == whole.counters.step
+    for name, value in whole.objective.model.state_dict().items():
+        assert torch.equal(value, resumed.objective.model.state_dict()[name])

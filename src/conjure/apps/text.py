@@ -12,6 +12,7 @@ def decoder() -> Recipe:
         domain="text",
         model="decoder",
         objective="likelihood",
+        model_settings={"ngrams": (2, 3, 4, 5)},
         training={
             "steps": 2000,
             "batch": 16,

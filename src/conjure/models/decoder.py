@@ -52,7 +52,7 @@ class Decoder(Model):
         groups: int = 0
         expansion: float = 4.0
         positions: Literal["rotary", "none"] = "rotary"
-        ngrams: tuple[int, ...] = (2, 3, 4, 5)
+        ngrams: tuple[int, ...] = ()
         slots: int = 16_381
         ngram_dropout: float = 0.3
         dropout: float = 0.0

@@ -101,10 +101,14 @@ def load(
     weights = tensors(players, {})
     if set(weights) != {k for k in known if k.startswith("weights/")}:
         raise ArtifactError(f"{place} is a checkpoint of another model; start afresh in another folder")
-    flat.update(weights)
+    grown = {k for k, v in weights.items() if v.shape != known[k].size}  # tables of as many rows as were counted
+    flat.update(weights | {k: torch.zeros(known[k].size, dtype=known[k].properties.dtype) for k in grown})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dcp.load(flat, checkpoint_id=place, no_dist=processes.world == 1)
+    for who, player in players.items():
+        if mine := {k.split("/", 2)[2]: flat[k] for k in grown if k.startswith(f"weights/{who}/")}:
+            player.load_state_dict(mine, strict=False)
     return groups, json.loads((place / "counters.json").read_text("utf-8"))
 
 

@@ -12,7 +12,7 @@ from conjure.core.space import Category, Columns, Tokens
 from conjure.models.decoder import Decoder
 from conjure.models.decoding import Choice, write
 
-SMALL = Decoder.Config(layers=2, width=16, heads=2, slots=61)
+SMALL = Decoder.Config(layers=2, width=16, heads=2, ngrams=(2, 3, 5), slots=61)
 
 
 def stirred(space, given=None, config=SMALL):
