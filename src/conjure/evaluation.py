@@ -1,0 +1,154 @@
+"""Judge an artifact against data it never saw, beside the simplest model of the same data and real data itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from conjure import catalog, sampling, scoring
+from conjure.artifact import Artifact
+from conjure.core.errors import ConfigError, ConjureError, DataError
+from conjure.core.rng import generator
+from conjure.core.space import Tokens
+from conjure.domains.protocol import Encoded
+from conjure.metrics.figure import Report
+from conjure.metrics.judged import Judged
+from conjure.recipe import Recipe
+
+ROWS = 100_000  # of data too large for memory, so many objects are looked at
+NGRAM = 6
+# Samples drawn unless a number is asked for: at least and at most so many.
+SAMPLES = {"table": (500, 50_000), "image": (256, 5_000), "text": (64, 256)}
+
+
+def evaluate(
+    artifact: Artifact,
+    held_out: Any,
+    *,
+    train: Any = None,
+    n: int | None = None,
+    target: str | None = None,
+    seed: int = 0,
+) -> Report:
+    """The domain's report on n samples of the artifact.
+
+    held_out: data the model never saw; where it is the very data the model was fitted with, the part that fit
+    set aside is taken. train: the training data, found again by its path and hash where it is not given.
+    target: for tables, the column that is learnt from made rows. DataError and ConfigError as in reading.
+    """
+    recipe, codec = artifact.recipe, artifact.codec
+    judge = catalog.resolve("reports", recipe.domain)
+    corpus = catalog.part(recipe.domain, "corpus")
+    notes: list[str] = []
+    real, source = corpus.read(held_out)
+    learnt = _training_data(artifact, train, notes)
+    if source.sha256 and source.sha256 == artifact.card.get("source", {}).get("sha256"):
+        real = _set_aside(recipe, real)
+        notes.append(f"Held out: the {recipe.held_out:.0%} of {source.name} that the fit set aside.")
+    real = _in_memory(real, seed)
+
+    least, most = SAMPLES.get(recipe.domain, (256, 5_000))
+    count = n or int(np.clip(max(len(real), 0 if learnt is None else len(learnt)), least, most))
+    scores, known = _scores(artifact, real, notes)
+    baseline, baseline_scores = _baseline(artifact, learnt, known, (count, seed))
+    return judge(
+        Judged(
+            held_out=real,
+            synthetic=sampling.sample(artifact, count, seed=seed),
+            train=learnt,
+            baseline=baseline,
+            scores=scores,
+            baseline_scores=baseline_scores,
+            score_kind=getattr(artifact.model, "score_kind", ""),
+            as_made=lambda objects: codec.decode(codec.encode(objects).x),
+            facts=_facts(codec),
+            target=target,
+            seed=seed,
+            title=f"{recipe.model} of {artifact.card.get('source', {}).get('name', 'data')}",
+            notes=tuple(notes),
+        )
+    )
+
+
+def _training_data(artifact: Artifact, given: Any, notes: list[str]) -> Any:
+    """The part that the model learnt from, or None where the data cannot be found again."""
+    recipe, source = artifact.recipe, artifact.card.get("source", {})
+    corpus = catalog.part(recipe.domain, "corpus")
+    try:
+        found, now = corpus.read(source.get("path") or source.get("name", "")) if given is None else corpus.read(given)
+    except (ConjureError, OSError):
+        if given is not None:
+            raise
+        notes.append("The training data was not found again; `train` (--train FILE) says where it is now.")
+        return None
+    same = now.sha256 == source.get("sha256")
+    if given is None and not same:
+        notes.append(f"{source.get('name')} has changed since the fit, so it does not count as training data.")
+        return None
+    if same and recipe.held_out > 0 and not hasattr(found, "chunks"):
+        found, _ = corpus.split(found, recipe.held_out, recipe.seed)
+    return _in_memory(found, recipe.seed)
+
+
+def _set_aside(recipe: Recipe, objects: Any) -> Any:
+    """What the fit held out of its own data."""
+    if recipe.held_out <= 0 or hasattr(objects, "chunks"):
+        raise ConfigError("this is the data the model was fitted with, none of it set aside: give data it never saw")
+    return catalog.part(recipe.domain, "corpus").split(objects, recipe.held_out, recipe.seed)[1]
+
+
+def _in_memory(objects: Any, seed: int) -> Any:
+    """Data too large for memory is thinned evenly."""
+    return objects.sample(ROWS, seed) if hasattr(objects, "chunks") else objects
+
+
+def _scores(artifact: Artifact, real: Any, notes: list[str]) -> tuple[np.ndarray | None, Any]:
+    """Nats per held-out object, None without a likelihood; and the objects with unknown values replaced."""
+    adapt = getattr(artifact.codec, "adapt", None)
+    known = real
+    try:
+        artifact.codec.encode(real)
+    except DataError as error:
+        if adapt is None:
+            raise
+        known = adapt(real)
+        notes.append(f"For its log-probability alone, values that training never had were replaced ({error}).")
+    if not callable(getattr(artifact.model, "log_prob", None)):
+        return None, known
+    return scoring.score(artifact, known), known
+
+
+def _baseline(artifact: Artifact, train: Any, known: Any, draw: tuple[int, int]) -> tuple[Any, np.ndarray | None]:
+    """(samples, nats of the held-out objects) of the simplest model: columns each by itself, or n-grams.
+
+    `draw` is (how many, seed). Nothing where the codec knows no such model and training data is missing.
+    """
+    codec, (n, seed) = artifact.codec, draw
+    if hasattr(codec, "independent"):
+        x = codec.independent(n, generator(seed, "baseline"))
+        nats = codec.independent_log_prob(codec.encode(known).x).double().numpy() + codec.log_density(known)
+        return codec.decode(x, generator(seed, "baseline", "decode")), nats
+    if train is None or not isinstance(codec.space, Tokens) or len(codec.space.shape) > 1:
+        return None, None
+    markov = catalog.resolve("models", "markov")
+    fits = (markov.Config(order) for order in range(NGRAM, 0, -1))
+    config = next(c for c in fits if markov.refuses(codec.space, codec.given_space, c) is None)
+    model = markov(codec.space, codec.given_space, config).eval()
+    with torch.no_grad():
+        model.observe(_rows(codec.encode(train)))
+        nats = model.log_prob(_rows(codec.encode(known))).double().numpy()
+    return sampling.sample(replace(artifact, model=model), n, seed=seed), nats
+
+
+def _rows(encoded: Encoded) -> torch.Tensor:
+    """Examples (B, ...); a stream is one long one."""
+    return (encoded.x.unsqueeze(0) if encoded.window else encoded.x).long()
+
+
+def _facts(codec: Any) -> dict[str, Any]:
+    """What a table's columns are, as its codec found."""
+    columns = codec.schema.columns if hasattr(codec, "schema") else ()
+    return {"kinds": {c.name: c.kind for c in columns}, "forms": {c.name: c.form for c in columns}}

@@ -1,0 +1,76 @@
+"""What every judge is given: real and made objects of one kind, so that all judges have one signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from conjure.core.errors import ConfigError
+from conjure.metrics.bootstrap import Interval
+from conjure.metrics.figure import Direction, Figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Samples and what they are judged by.
+
+    Objects are the domain's own. `scores` are nats per held-out object (or window of a stream), None for a
+    model without likelihood; `score_kind` is "exact" or "bound". `as_made` gives real objects as the codec would
+    (pictures brought to its size). `facts` are words of the domain, such as the kinds of a table's columns.
+    What could not be had is None, and `notes` says why.
+    """
+
+    held_out: Any
+    synthetic: Any
+    train: Any = None
+    baseline: Any = None
+    scores: np.ndarray | None = None
+    baseline_scores: np.ndarray | None = None
+    score_kind: str = ""
+    as_made: Callable[[Any], Any] = lambda objects: objects
+    facts: dict[str, Any] = field(default_factory=dict)
+    target: str | None = None
+    seed: int = 0
+    title: str = "Samples against held-out data"
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a metric is called, what it means in a sentence, where it lies and where it should go."""
+
+    name: str
+    meaning: str
+    range: tuple[float, float] = (0.0, 1.0)
+    direction: Direction = "up"
+    saturated: bool = False  # known to be, whatever the data
+
+    def figure(
+        self, ours: Interval | None, baseline: float | None = None, ceiling: float | None = None, kind: str = ""
+    ) -> Figure:
+        """The metric's figure; it is saturated, too, where the baseline does as well as real data."""
+        made = Figure(
+            self.name,
+            self.meaning,
+            *((None, None, None) if ours is None else (ours.value, ours.low, ours.high)),
+            baseline,
+            ceiling,
+            self.range,
+            self.direction,
+            self.saturated,
+            kind,
+        )
+        if baseline is None or ceiling is None:
+            return made
+        return replace(made, saturated=self.saturated or made.loss(baseline) <= made.loss(ceiling))
+
+
+def needs(*modules: str) -> None:
+    """Refuse, in one sentence, where the libraries of the `report` extra are missing."""
+    import importlib.util
+
+    if missing := [name for name in modules if importlib.util.find_spec(name) is None]:
+        raise ConfigError(f"evaluation needs {missing[0]}: `pip install conjure[report]` brings it")
