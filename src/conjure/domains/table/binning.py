@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from conjure.core.space import Category
+from conjure.domains.table.cutting import KNOTS, even, thinned
+
 Ranges = list[tuple[float, float]]
 
-KNOTS = 16  # pieces of the distribution inside one code
 STRAY = 1e-3  # share of a code's probability kept, in scores, for values never seen in training
 
 
@@ -50,6 +52,12 @@ class Binning:
     def size(self) -> int:
         return len(self.counts)
 
+    @property
+    def middle(self) -> float:
+        """A value near the median, in a grid's steps a whole one."""
+        code = int(np.searchsorted(np.cumsum(self.counts[: self.codes]), self.counts[: self.codes].sum() / 2))
+        return float(self.low[code] + 0.5) if self.grid else float(self.low[code])
+
     @classmethod
     def learn(cls, values: np.ndarray, bins: int, most: int, *, grid: bool) -> Binning:
         """At most `most` distinct values get a code each; else those heavier than a bin do, the rest share bins.
@@ -62,14 +70,24 @@ class Binning:
         if len(distinct) <= min(most, max(12, len(present) // 5)):
             starts = np.arange(len(distinct))
         else:
-            starts = _starts(counts, min(bins, max(8, int(len(present) ** 0.5))))
+            starts = even(counts, min(bins, max(8, int(len(present) ** 0.5))))
         return cls.grouped(distinct, counts, starts, len(values) - len(present), grid=grid)
 
     @classmethod
     def grouped(
-        cls, distinct: np.ndarray, counts: np.ndarray, starts: np.ndarray, absent: int = 0, *, grid: bool, exact=False
+        cls,
+        distinct: np.ndarray,
+        counts: np.ndarray,
+        starts: np.ndarray,
+        absent: int = 0,
+        *,
+        grid: bool,
+        knots: int = KNOTS,
     ) -> Binning:
-        """From ascending distinct values, how often each occurs, and where each code's values start."""
+        """From ascending distinct values, how often each occurs, and where each code's values start.
+
+        At most `knots` pieces a code; 0 keeps everything.
+        """
         ends = np.append(starts[1:], len(distinct))
         half = 0.5 if grid else 0.0
         positions = np.repeat(distinct.astype(np.float64), 2)
@@ -82,15 +100,16 @@ class Binning:
         levels = 2.0 * np.repeat(code, 2) + np.column_stack([inside, inside + counts]).ravel() / np.repeat(
             totals[code], 2
         )
-        if not exact:
-            positions, levels = _thinned(positions, levels, starts, ends, counts, grid)
+        if knots:
+            spans = list(zip(starts, ends))
+            positions, levels = thinned((positions, levels), spans, counts, knots, grid=grid)
         every = np.append(totals, absent) if absent else totals
         return cls(positions, levels, every.astype(np.int64), grid=grid, missing=bool(absent))
 
     @classmethod
     def categories(cls, counts: np.ndarray, starts: np.ndarray, absent: int) -> Binning:
         """Over places 0, 1, ... in a list of values, with the exact frequency of each."""
-        made = cls.grouped(np.arange(len(counts)), counts, starts, absent, grid=True, exact=True)
+        made = cls.grouped(np.arange(len(counts)), counts, starts, absent, grid=True, knots=0)
         made.frequencies = {"each": counts.tolist(), "starts": starts.tolist(), "absent": int(absent)}
         return made
 
@@ -143,13 +162,13 @@ class Binning:
             out[-1] = allowed.missing
         return np.minimum(out, 1.0)
 
-    def log_density(self, values: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    def log_density(self, values: np.ndarray) -> np.ndarray:
         """log p(value | its code): a probability on a grid and where one value is repeated, else per unit.
 
         A share `STRAY` is spread over what lies between a code's values and its neighbours' and, thinning out
         as 1 / distance squared, beyond the range of training: an unseen value has a finite score. Draws use none of it.
         """
-        absent = codes >= self.codes
+        absent, codes = np.isnan(values), self.encode(values)
         code, x = np.where(absent, 0, codes), np.where(absent, self.low[0], values)
         seen = self._seen(x, code)
         inner = np.concatenate([self.low[:1], self.cuts, self.high[-1:]])
@@ -179,6 +198,10 @@ class Binning:
         jump = self.levels[np.clip(right - 1, 0, top)] - self.levels[np.clip(left, 0, top)]
         return np.where(tied, jump, slope)
 
+    def columns(self, name: str, listed: bool) -> tuple[Category, ...]:
+        """The one column of codes in a model's space."""
+        return (Category(name, self.size, not listed),)
+
     def state(self) -> dict[str, Any]:
         if self.frequencies:
             return self.frequencies
@@ -197,58 +220,6 @@ class Binning:
         positions, levels = (np.array(state[k], np.float64) for k in ("positions", "levels"))
         counts = np.array(state["counts"], np.int64)
         return cls(positions, levels, counts, grid=state["grid"], missing=state["missing"])
-
-
-def frequent(counts: np.ndarray, most: int) -> np.ndarray:
-    """Where codes start in values sorted by falling frequency: `most` codes, an eighth of them shared if need be.
-
-    The shared codes hold about equal numbers of rows each, rare values beside values about as rare.
-    """
-    if len(counts) <= most:
-        return np.arange(len(counts))
-    shared = max(1, most // 8)
-    own = most - shared
-    rest = np.cumsum(counts[own:])
-    edges = np.searchsorted(rest, rest[-1] * np.arange(shared) / shared, "right")
-    return np.unique(np.concatenate([np.arange(own), own + edges]))
-
-
-def _starts(counts: np.ndarray, bins: int) -> np.ndarray:
-    """Where codes start in ascending distinct values: each heavy value alone, the others in equal shares."""
-    total = counts.sum()
-    heavy = np.flatnonzero(counts > total / bins)
-    light = total - counts[heavy].sum()
-    borders = [np.array([0]), heavy, heavy + 1]
-    for start, end in zip(np.append(0, heavy + 1), np.append(heavy, len(counts))):
-        if end <= start:
-            continue
-        running = np.cumsum(counts[start:end])
-        pieces = max(1, round(bins * running[-1] / light))
-        inner = np.searchsorted(running, running[-1] * np.arange(1, pieces) / pieces, "left") + 1
-        borders.append(start + inner)
-    found = np.unique(np.concatenate(borders))
-    return found[found < len(counts)]
-
-
-def _thinned(
-    positions: np.ndarray, levels: np.ndarray, starts: np.ndarray, ends: np.ndarray, counts: np.ndarray, grid: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """The same distributions with at most KNOTS pieces a code: quantiles at equal steps, straight lines between."""
-    kept = KNOTS if grid else 1  # off the grid only a single value is kept as it is
-    if (ends - starts <= kept).all():
-        return positions, levels
-    places, heights = [], []
-    for k, (start, end) in enumerate(zip(starts, ends)):
-        x, y = positions[2 * start : 2 * end], levels[2 * start : 2 * end]
-        if end - start > kept:
-            pieces = int(np.clip(counts[start:end].sum() // 4, 1, KNOTS))
-            steps = np.arange(pieces + 1) / pieces
-            whole = np.repeat(x[::2], counts[start:end])
-            x = np.interp(2 * k + steps, y, x) if grid else np.quantile(whole, steps)
-            y = 2 * k + steps
-        places.append(x)
-        heights.append(y)
-    return np.concatenate(places), np.concatenate(heights)
 
 
 def _restricted(codes: np.ndarray, u: np.ndarray, allowed: Allowed) -> np.ndarray:

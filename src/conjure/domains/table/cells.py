@@ -43,6 +43,12 @@ def row(series: pd.Series, position: int) -> int:
     return int(label) + 1 if isinstance(label, abstract.Integral) else position + 1
 
 
+def rows(frame: pd.DataFrame) -> np.ndarray:
+    """The number of every row, as `row` says it."""
+    numbered = frame.index.dtype.kind in "iu"
+    return frame.index.to_numpy() + 1 if numbered else np.arange(1, len(frame) + 1)
+
+
 def plain(series: pd.Series, *, mixed_allowed: bool = False) -> pd.Series:
     """A column as one of bool, int, float, datetime64, str or category; DataError for mixed types or infinity."""
     import pandas as pd

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from conjure.core.config import fill, nearest
 from conjure.core.errors import ConfigError, DataError
-from conjure.core.space import Category, Columns
+from conjure.core.space import Columns
 from conjure.domains.protocol import Encoded
-from conjure.domains.table import cells, ids, words
-from conjure.domains.table.binning import Allowed, Binning, frequent
+from conjure.domains.table import cells, coding, ids, words
+from conjure.domains.table.binning import Allowed, Ranges
+from conjure.domains.table.derived import Asked
 from conjure.domains.table.fields import Field
+from conjure.domains.table.normal import NormalScores
 from conjure.domains.table.plan import Plan
 from conjure.domains.table.schema import Schema, load
 
@@ -46,12 +48,12 @@ class TableCodec:
     def __init__(self, config: TableCodec.Config, schema: Schema, parts: dict[str, Any]):
         self.config, self.schema = config, schema
         self.fields: dict[str, Field] = parts["fields"]
-        self.coders: dict[str, Binning] = parts["coders"]
+        self.coders: dict[str, coding.Coder] = parts["coders"]
         self.fixed: dict[str, Any] = parts["fixed"]  # patterns of ids, values of constants
-        self.plan = Plan(self.fields)
-        self.space = Columns(
-            tuple(Category(v.name, self.coders[v.name].size, not v.listed) for v in self.plan.variables)
-        )
+        self.plan: Plan = parts["plan"]
+        spans = [self.coders[v.name].columns(v.name, v.listed) for v in self.plan.variables]
+        self.space = Columns(tuple(column for span in spans for column in span))
+        self.firsts = np.cumsum([0, *map(len, spans)])  # where each variable's columns start
         self.given_space = None
 
     @classmethod
@@ -59,16 +61,22 @@ class TableCodec:
         """Kinds, values and bins from training rows; DataError for a table that nothing can be learnt from."""
         if len(frame) < 2:
             raise DataError(f"the table has {len(frame)} row; at least 2 are needed to learn from")
-        schema = Schema.infer(frame, load(config.schema))
+        declared = load(config.schema)
+        declared["rules"] = [*declared.get("rules", ()), *config.rules]
+        schema = Schema.infer(frame, declared)
         learnt = [c for c in schema.columns if c.learnt]
         if not learnt:
             kinds = ", ".join(f"{c.name!r} is {c.kind}" for c in schema.columns[:4])
             raise DataError(f"no column is left to learn from: {kinds}")
         fields = {c.name: Field.learn(c, frame[c.name]) for c in learnt}
         fixed = {c.name: _aside(c.kind, frame[c.name]) for c in schema.columns if c.kind in ("id", "constant")}
-        arrays = Plan(fields).forward({n: f.read(frame[n]) for n, f in fields.items()})
-        coders = {v.name: _coder(config, arrays[v.name], v.listed, v.grid) for v in Plan(fields).variables}
-        return cls(config, schema, {"fields": fields, "coders": coders, "fixed": fixed})
+        columns = {n: f.read(frame[n]) for n, f in fields.items()}
+        plan = Plan.learn(fields, schema.rules, columns, cells.rows(frame))
+        arrays = plan.forward(columns, cells.rows(frame))
+        coders = {
+            v.name: coding.learn(v.name, arrays[v.name], config, listed=v.listed, grid=v.grid) for v in plan.variables
+        }
+        return cls(config, schema, {"fields": fields, "coders": coders, "fixed": fixed, "plan": plan})
 
     @property
     def notes(self) -> list[str]:
@@ -88,20 +96,27 @@ class TableCodec:
         return self.schema.describe()
 
     def encode(self, frame: pd.DataFrame) -> Encoded:
-        """Codes (B, K) int64; DataError names the column, row and value that training never had."""
+        """Codes (B, K) int64, beside scores float32; DataError names the column, row and value new to training."""
         arrays = self._arrays(frame)
-        codes = [self._codes(v.name, arrays[v.name], frame) for v in self.plan.variables]
-        return Encoded(torch.from_numpy(np.stack(codes, 1)))
+        x = np.column_stack([self.coders[v.name].encode(arrays[v.name]) for v in self.plan.variables])
+        return Encoded(torch.from_numpy(x if self.space.discrete else x.astype(np.float32)))
 
     def adapt(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Held-out rows with what training never had replaced: a category by the rarest, no value by a middle one."""
         out = frame.copy()
         for name, field in self.fields.items():
             out[name] = field.known(frame[name])
-            coder = self.coders[name]
-            if not coder.missing and out[name].isna().any():
-                usual = field.write(np.array([np.floor(coder.low[coder.codes // 2] + 0.5)])).iloc[0]
-                out[name] = out[name].fillna(usual)
+        columns = self.plan.known({n: f.read(out[n]) for n, f in self.fields.items()})
+        arrays = self.plan.forward(columns, cells.rows(frame))
+        for name, values in arrays.items():
+            if not self.coders[name].missing:
+                arrays[name] = np.where(np.isnan(values), self.coders[name].middle, values)
+        filled = self.plan.backward(arrays, {})
+        for name, field in self.fields.items():
+            new = np.isnan(columns[name]) & ~np.isnan(filled[name])
+            changed = new | (columns[name] != field.read(out[name])) & ~np.isnan(columns[name])
+            if changed.any():
+                out[name] = field.write(np.where(new, filled[name], columns[name])).set_axis(frame.index)
         return out
 
     def decode(
@@ -111,12 +126,17 @@ class TableCodec:
         import pandas as pd
 
         codes = x.cpu().numpy()
-        allowed = self._allowed(given or {})
+        asked = self._asked(given or {})
+        allowed = self._allowed(asked)
         arrays = {}
         for k, v in enumerate(self.plan.variables):
+            coder, first = self.coders[v.name], self.firsts[k]
+            if isinstance(coder, NormalScores):
+                arrays[v.name] = coder.draw(codes[:, first : self.firsts[k + 1]])
+                continue
             u = torch.rand(len(codes), dtype=torch.float64, generator=rng).numpy()
-            arrays[v.name] = self.coders[v.name].draw(codes[:, k], u, allowed.get(v.name))
-        columns = self.plan.backward(arrays)
+            arrays[v.name] = coder.draw(codes[:, first].astype(np.int64), u, allowed.get(v.name))
+        columns = self.plan.backward(arrays, asked)
         source = np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))
         out = {}
         for c in self.schema.columns:
@@ -136,7 +156,8 @@ class TableCodec:
         """
         if not given:
             return None
-        allowed = self._allowed(given)
+        self._needs_codes("be given columns")
+        allowed = self._allowed(self._asked(given))
         parts = []
         for v in self.plan.variables:
             coder = self.coders[v.name]
@@ -147,7 +168,8 @@ class TableCodec:
         """Evidence (N, sum of sizes) for rows with empty cells to fill: what is there is certain, an empty cell open
         to all codes but the one for missing.
         """
-        arrays = self._arrays(frame)
+        self._needs_codes("fill cells")
+        arrays = self._arrays(frame, gaps=True)
         parts = []
         for v in self.plan.variables:
             coder, values = self.coders[v.name], arrays[v.name]
@@ -168,21 +190,16 @@ class TableCodec:
         arrays = self._arrays(frame)
         total = np.zeros(len(frame))
         for v in self.plan.variables:
-            codes = self._codes(v.name, arrays[v.name], frame)
-            total += self.coders[v.name].log_density(arrays[v.name], codes)
+            total += self.coders[v.name].log_density(arrays[v.name])
         return total
 
     def independent(self, n: int, rng: torch.Generator | None = None) -> Tensor:
-        """n rows of codes, each column drawn from its training frequencies alone: the baseline."""
-        drawn = [
-            torch.multinomial(torch.from_numpy(c.counts).double(), n, True, generator=rng) for c in self._in_order()
-        ]
-        return torch.stack(drawn, 1)
+        """n rows in the space, each column drawn from its training frequencies alone: the baseline."""
+        return coding.independent(self._marginals(), n, rng)
 
-    def independent_log_prob(self, codes: Tensor) -> Tensor:
-        """log-probability of rows of codes under the baseline, (B,)."""
-        logs = [torch.from_numpy(np.log(c.counts / c.counts.sum())) for c in self._in_order()]
-        return torch.stack([log[codes[:, k].long()] for k, log in enumerate(logs)], 1).sum(1).float()
+    def independent_log_prob(self, x: Tensor) -> Tensor:
+        """log-probability of rows in the space under the baseline, (B,)."""
+        return coding.independent_log_prob(self._marginals(), x)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -191,46 +208,66 @@ class TableCodec:
             "fields": {n: f.state() for n, f in self.fields.items()},
             "coders": {n: c.state() for n, c in self.coders.items()},
             "fixed": self.fixed,
+            "plan": self.plan.state(),
         }
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> TableCodec:
         schema = Schema.from_state(state["schema"])
         fields = {n: Field(schema[n], s.get("values")) for n, s in state["fields"].items()}
-        coders = {n: Binning.from_state(s) for n, s in state["coders"].items()}
-        parts = {"fields": fields, "coders": coders, "fixed": state["fixed"]}
+        coders = {n: coding.from_state(s) for n, s in state["coders"].items()}
+        plan = Plan.from_state(state["plan"], schema.rules, fields)
+        parts = {"fields": fields, "coders": coders, "fixed": state["fixed"], "plan": plan}
         return cls(fill(cls.Config, state["config"], "codec"), schema, parts)
 
-    def _in_order(self) -> list[Binning]:
-        return [self.coders[v.name] for v in self.plan.variables]
+    def _marginals(self) -> coding.Marginals:
+        spans = np.diff(self.firsts)
+        counts = [self.coders[v.name].counts for v, span in zip(self.plan.variables, spans) for _ in range(span)]
+        return list(zip(self.space.columns, counts))
 
-    def _arrays(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    def _arrays(self, frame: pd.DataFrame, *, gaps: bool = False) -> dict[str, np.ndarray]:
+        """The variables of rows; with `gaps`, an empty cell is something to fill, not a value of its own."""
         names = [str(n) for n in frame.columns]
         for name in self.fields:
             if name not in names:
                 raise DataError(f"the table has no column {name!r}, which training had: {nearest(name, names)}")
-        return self.plan.forward({n: f.read(frame[n]) for n, f in self.fields.items()})
+        rows = cells.rows(frame)
+        arrays = self.plan.forward({n: f.read(frame[n]) for n, f in self.fields.items()}, rows)
+        for name, coder in self.coders.items():
+            if not gaps and not coder.missing and len(bad := np.flatnonzero(np.isnan(arrays[name]))):
+                raise DataError(
+                    f"column {name!r}, row {rows[bad[0]]}: the cell is empty, which never happened in training"
+                )
+        return arrays
 
-    def _codes(self, name: str, values: np.ndarray, frame: pd.DataFrame) -> np.ndarray:
-        coder = self.coders[name]
-        if not coder.missing and len(bad := np.flatnonzero(np.isnan(values))):
-            row = cells.row(frame[frame.columns[0]], int(bad[0]))
-            raise DataError(f"column {name!r}, row {row}: the cell is empty, which never happened in training")
-        return coder.encode(values)
+    def _needs_codes(self, what: str) -> None:
+        if not self.space.discrete:
+            raise ConfigError(
+                f"a model of normal scores cannot {what}: fit a circuit or columns model (codec.numbers=bins)"
+            )
 
-    def _allowed(self, given: dict[str, Any]) -> dict[str, Allowed]:
-        asked = {}
-        for name, word in given.items():
+    def _asked(self, given: dict[str, Any]) -> Asked:
+        for name in given:
             if name not in self.fields:
-                known = list(self.fields)
-                raise ConfigError(f"no learnt column is called {name!r}: {nearest(name, known)}")
-            asked[name] = words.read(self.fields[name], word)
+                raise ConfigError(f"no learnt column is called {name!r}: {nearest(name, list(self.fields))}")
+        asked = {name: words.read(self.fields[name], word) for name, word in given.items()}
+        for name, (ranges, missing) in asked.items():
+            if ranges and not missing and name in self.coders and self._nowhere(name, (ranges, missing)):
+                raise ConfigError(f"column {name!r} cannot be {given[name]!r}: {self._possible(name)}")
+        return asked
+
+    def _allowed(self, asked: Asked) -> dict[str, Allowed]:
         found = {}
         for name, (ranges, missing) in self.plan.allow(asked).items():
-            found[name] = self.coders[name].allow(ranges, missing)
-            if not self.coders[name].weights(found[name]).any():
-                raise ConfigError(f"column {name!r} cannot be {given[name]!r}: {self._possible(name)}")
+            if name in self.coders:
+                found[name] = self.coders[name].allow(ranges, missing)
+            if self._nowhere(name, (ranges, missing)):
+                raise ConfigError(f"no row can meet the conditions on {', '.join(asked)} together")
         return found
+
+    def _nowhere(self, name: str, wanted: tuple[Ranges, bool]) -> bool:
+        """Whether no code of a variable is allowed."""
+        return name not in self.coders or not self.coders[name].weights(self.coders[name].allow(*wanted)).any()
 
     def _possible(self, name: str) -> str:
         field, coder = self.fields[name], self.coders[name]
@@ -239,14 +276,6 @@ class TableCodec:
         half = 0.5 if coder.grid else 0.0
         low, high = field.show(coder.low[0] + half), field.show(coder.high[-1] - half)
         return f"in training it lies between {low} and {high}" + (" or is missing" if coder.missing else "")
-
-
-def _coder(config: TableCodec.Config, values: np.ndarray, listed: bool, grid: bool) -> Binning:
-    if not listed:
-        return Binning.learn(values, config.bins, config.distinct, grid=grid)
-    absent = np.isnan(values)
-    counts = np.bincount(values[~absent].astype(np.int64))
-    return Binning.categories(counts, frequent(counts, config.categories), int(absent.sum()))
 
 
 def _aside(kind: str, series: pd.Series) -> Any:

@@ -1,16 +1,21 @@
-"""What is modelled: the learnt columns themselves, or what stands in for them where rules bind them."""
+"""What is modelled: the learnt columns, or what stands in for them so that rules hold by construction.
+
+Of `end >= start` the model sees start and the gap between them, of `a + b == total` a and b, of a fixed set of
+pairs one joint column. Whatever values are drawn for these, the columns computed from them obey the rules.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from conjure.domains.table.binning import Ranges
+from conjure.core.errors import DataError
+from conjure.domains.table.derived import Arrays, Asked, Derived, ordered
 from conjure.domains.table.fields import Field
-
-Arrays = dict[str, np.ndarray]
-Asked = dict[str, tuple[Ranges, bool]]
+from conjure.domains.table.joint import Joint, merged
+from conjure.domains.table.rules import Bound, Fixed, Linear, Rule, Unique, parse
 
 
 @dataclass(frozen=True)
@@ -22,21 +27,115 @@ class Variable:
     grid: bool
 
 
+@dataclass
 class Plan:
     """Between columns and variables, both as float64 arrays with NaN for missing."""
 
-    def __init__(self, fields: dict[str, Field]):
-        self.fields = fields
-        self.variables = tuple(Variable(f.name, f.listed, f.column.grid) for f in fields.values())
+    fields: dict[str, Field]
+    rules: list[Rule] = field(default_factory=list)
+    derived: list[Derived] = field(default_factory=list)  # in an order in which each can be computed
+    joints: list[Joint] = field(default_factory=list)
 
-    def forward(self, columns: Arrays) -> Arrays:
-        """Variables from columns."""
-        return {v.name: columns[v.name] for v in self.variables}
+    @classmethod
+    def learn(cls, fields: dict[str, Field], texts: tuple[str, ...], columns: Arrays, rows: np.ndarray) -> Plan:
+        """From training rows, numbered `rows` for messages; DataError names the first row that breaks a rule."""
+        rules = parse(texts, fields)
+        for rule in rules:
+            if len(bad := np.flatnonzero(~rule.holds(columns))):
+                told = ", ".join(f"{n} = {fields[n].show(columns[n][bad[0]])}" for n in rule.columns)
+                raise DataError(f"the rule {rule.text!r} does not hold in row {rows[bad[0]]} of the data: {told}")
+        joints = [Joint.learn(names, columns) for names in merged(r.columns for r in rules if isinstance(r, Fixed))]
+        taken = {n for j in joints for n in j.columns}
+        linear = [r for r in rules if isinstance(r, Linear)]
+        return cls(fields, rules, [d.learnt(columns) for d in ordered(linear, taken)], joints)
 
-    def backward(self, variables: Arrays) -> Arrays:
-        """Columns from variables."""
-        return dict(variables)
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """In the order of the columns they stand for."""
+        targets = {d.target: d for d in self.derived}
+        joint = {n: j for j in self.joints for n in j.columns}
+        out: list[Variable] = []
+        for name, one in self.fields.items():
+            if name in joint:
+                if name == joint[name].columns[0]:
+                    out.append(Variable(joint[name].name, True, True))
+            elif name in targets:
+                d = targets[name]
+                grid = all(self.fields[n].column.grid for n in d.rule.columns)
+                if not d.settled:
+                    out.append(Variable(d.name, d.rule.sign == "==", grid))
+                if d.alone:
+                    out.append(Variable(d.alone_name, False, one.column.grid))
+            else:
+                out.append(Variable(name, one.listed, one.column.grid))
+        return tuple(out)
+
+    def forward(self, columns: Arrays, rows: np.ndarray) -> Arrays:
+        """Variables from columns; DataError for a row that breaks a rule or holds an unknown combination."""
+        out = dict(columns)
+        for rule in self.rules:
+            if isinstance(rule, Linear) and len(bad := np.flatnonzero(~rule.holds(columns))):
+                raise DataError(f"the rule {rule.text!r} does not hold in row {rows[bad[0]]} of the data")
+        for joint in self.joints:
+            places = joint.places(columns)
+            if len(bad := np.flatnonzero(places < 0)):
+                told = ", ".join(f"{n} = {self.fields[n].show(columns[n][bad[0]])}" for n in joint.columns)
+                raise DataError(f"row {rows[bad[0]]}: training never had {told} together")
+            out[joint.name] = places
+        for d in self.derived:
+            out[d.name], out[d.alone_name] = d.apart(columns)
+        return {v.name: out[v.name] for v in self.variables}
+
+    def known(self, columns: Arrays) -> Arrays:
+        """Columns with combinations that training never had replaced by the likeliest with the same first value."""
+        out = dict(columns)
+        for joint in self.joints:
+            out.update(joint.nearest(out))
+        return out
+
+    def backward(self, variables: Arrays, asked: Asked) -> Arrays:
+        """Columns from variables, each derived one within what was asked of it."""
+        out = dict(variables)
+        for joint in self.joints:
+            out.update(joint.apart(out[joint.name]))
+        for d in self.derived:
+            d.together(out, self.fields[d.target].column.grid, self._limits(d.target, asked))
+        return {n: out[n] for n in self.fields}
 
     def allow(self, asked: Asked) -> Asked:
-        """What is asked of columns as what it asks of variables."""
-        return asked
+        """What is asked of columns as what it asks of variables; ConfigError where that cannot be said."""
+        out = dict(asked)
+        for d in reversed(self.derived):
+            if d.target in out:
+                d.allow(out)
+        for joint in self.joints:
+            joint.allow(out)
+        return out
+
+    def keys(self) -> list[Unique]:
+        """The rules about rows as against each other."""
+        return [r for r in self.rules if isinstance(r, Unique)]
+
+    def free(self, name: str) -> bool:
+        """Whether a column can be redrawn without touching another."""
+        bound = {n for r in self.rules if isinstance(r, (Linear, Fixed)) for n in r.columns}
+        return name not in bound
+
+    def _limits(self, name: str, asked: Asked) -> tuple[float, float]:
+        """The range that a derived column keeps to, where its rule leaves it the choice."""
+        low, high = -np.inf, np.inf
+        for rule in self.rules:
+            if isinstance(rule, Bound) and rule.column == name:
+                low, high = max(low, rule.low), min(high, rule.high)
+        ranges = asked.get(name, ([], False))[0]
+        return (max(low, ranges[0][0]), min(high, ranges[-1][1])) if ranges else (low, high)
+
+    def state(self) -> dict[str, Any]:
+        return {"derived": [d.state() for d in self.derived], "joints": [j.state() for j in self.joints]}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any], texts: tuple[str, ...], fields: dict[str, Field]) -> Plan:
+        rules = parse(texts, fields)
+        linear = [r for r in rules if isinstance(r, Linear)]
+        derived = [Derived.from_state(s, linear) for s in state["derived"]]
+        return cls(fields, rules, derived, [Joint.from_state(s) for s in state["joints"]])
