@@ -47,9 +47,9 @@ def make_optimizer(player: nn.Module, training: Any, settings: dict[str, Any]) -
     initial, half = training.muon_rate * factor, training.precision == "bf16"
     groups.insert(0, {"params": kinds["muon"], "weight_decay": decay, "initial": initial, "muon": True, "half": half})
     groups.insert(1, {"params": kinds["table"], "initial": training.table_rate * factor, "table": True})
-    for module in player.modules():  # rows that a batch did not look up need no gradient; sharded ones are summed dense
+    for module in player.modules():  # rows not looked up need no gradient; clipping and sharding know dense ones only
         if isinstance(module, nn.Embedding) and any(module.weight is p for p in kinds["table"]):
-            module.sparse = not isinstance(module.weight, DTensor)
+            module.sparse = not training.clip and not isinstance(module.weight, DTensor)
     return Muon([g for g in groups if g["params"]], rate, betas)
 
 
@@ -64,6 +64,9 @@ def _kind(name: str, p: Tensor, muon: bool) -> str:
 
 def _hidden(name: str) -> bool:
     return not any(word in name for word in ("embed", "head", "position"))
+
+
+TABLE_EPS = 1e-5  # rows whose gradient all but cancels would else move by the sign of rounding errors
 
 
 class Muon(torch.optim.Optimizer):
@@ -94,13 +97,13 @@ class Muon(torch.optim.Optimizer):
             squares = self.state[p]["squares"]
             if not p.grad.is_sparse:
                 squares.addcmul_(p.grad, p.grad)
-                p.addcdiv_(p.grad, squares.sqrt().add_(group["eps"]), value=-group["lr"])
+                p.addcdiv_(p.grad, squares.sqrt().add_(TABLE_EPS), value=-group["lr"])
                 continue
             grad = p.grad.coalesce()
             rows, values = grad.indices()[0], grad.values()
             seen = squares.index_select(0, rows).addcmul_(values, values)
             squares.index_copy_(0, rows, seen)
-            p.index_add_(0, rows, values / seen.sqrt_().add_(group["eps"]), alpha=-group["lr"])
+            p.index_add_(0, rows, values / seen.sqrt_().add_(TABLE_EPS), alpha=-group["lr"])
 
     def _orthogonal(self, group: dict[str, Any], params: list[Tensor]) -> None:
         alike: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)

@@ -53,12 +53,12 @@ def test_tables_follow_adagrad_whether_their_gradient_is_sparse_or_not():
     start = torch.randn(9, 4)
     rows = [torch.randint(9, (5,)) for _ in range(6)]
     theirs = nn.Parameter(start.clone())
-    reference = torch.optim.Adagrad([theirs], lr=0.1, eps=1e-8)
+    reference = torch.optim.Adagrad([theirs], lr=0.1, eps=1e-5)
     tables = []
     for sparse in (True, False):
         net = nn.ModuleDict({"table": nn.Embedding(9, 4)})
         net["table"].weight.data.copy_(start)
-        optimizer = make_optimizer(net, Training(steps=1, optimizer="muon", table_rate=0.1), {})
+        optimizer = make_optimizer(net, Training(steps=1, optimizer="muon", table_rate=0.1, clip=0.0), {})
         assert net["table"].sparse
         net["table"].sparse = sparse
         tables.append((net["table"], optimizer))
