@@ -16,13 +16,15 @@ def choose_threads(objective: Objective, examples: Examples, training: Any) -> i
     """The thread count under which a step without its update is fastest; training.threads if that is set.
 
     More threads must win by a tenth, for they cost the machine's other work. An objective that changes
-    its model by itself (without gradients) is not probed.
+    its model by itself (without gradients) is not probed: its steps are small, so it gets one.
     """
     if training.threads:
         return training.threads
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     counts = sorted({1, max(1, cores // 2), cores})
-    if len(counts) == 1 or training.device == "cuda" or not objective.pure:
+    if not objective.pure:
+        return 1
+    if len(counts) == 1 or training.device == "cuda":
         return cores
     best, chosen = float("inf"), 1
     for count in counts:
