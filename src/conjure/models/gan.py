@@ -11,11 +11,13 @@ from torch import Tensor
 
 from conjure.core.rng import Noise
 from conjure.core.space import Columns, Dense, Space
+from conjure.models.conditions import codes
 from conjure.models.protocol import Model
-from conjure.models.vae import CHUNK, condition
 from conjure.nets.columns import Layout
 from conjure.nets.ends import Sizes, Writer
-from conjure.nets.likelihoods import gumbel, uniform
+from conjure.nets.likelihoods import gumbel
+
+CHUNK = 4096  # examples drawn at a time
 
 
 class Generator(Model):
@@ -69,7 +71,7 @@ class Generator(Model):
         return torch.cat([a if number else self._choose(b) for a, b, number in parts], 1)
 
     def sample(self, n: int, *, given: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
-        given = condition(self, n, given)
+        given = codes(self, n, given)
         where = rng.device if rng else self.device
         parts = []
         for start in range(0, n, CHUNK):

@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from conjure.core.errors import ConfigError
 from conjure.core.rng import generator
 from conjure.core.space import Columns, Dense, Space
+from conjure.models.conditions import codes
 from conjure.models.protocol import Model
 from conjure.nets.ends import Reader, Sizes, Writer
 from conjure.nets.likelihoods import Bernoulli, Gaussian, Logistic, MixedColumns
@@ -106,7 +106,7 @@ class VAE(Model):
         return self.likelihood.mode(self.writer(z, given))
 
     def sample(self, n: int, *, given: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
-        given = condition(self, n, given)
+        given = codes(self, n, given)
         parts = []
         for start in range(0, n, CHUNK):
             count = min(CHUNK, n - start)
@@ -120,19 +120,6 @@ class VAE(Model):
         if mask is not None:
             terms = terms * mask.reshape(*mask.shape, *[1] * (terms.ndim - mask.ndim))
         return terms.flatten(1).sum(1)
-
-
-def condition(model: Model, n: int, given: Tensor | None) -> Tensor | None:
-    """What is given as codes for n draws, (N, K), or None; ConfigError when the family cannot honour it."""
-    if model.given is None:
-        if given is not None and not bool((given == 1).all()):
-            family = type(model).__name__
-            raise ConfigError(f"a {family} cannot fix columns and draw the rest: fit a 'circuit' or 'columns' model")
-        return None
-    if given is None:
-        names = ", ".join(c.name for c in model.given.columns)
-        raise ConfigError(f"this {type(model).__name__} draws under a condition: give {names}")
-    return given.to(model.device).expand(n, -1)
 
 
 def _likelihood(space: Dense | Columns, config: VAE.Config) -> nn.Module:
