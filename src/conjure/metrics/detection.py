@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,10 +30,14 @@ LINEAR = Metric(
     saturated=True,
 )
 FOLDS = 3
+WIDE = 500  # features up to which Newton's method is the quick one
 
 
 def boosted(kind: str, trees: int = 200, **settings: Any) -> Any:
-    """XGBoost's "Classifier" or "Regressor" as all judges here use it: depth 6, categories as such."""
+    """XGBoost's "Classifier" or "Regressor" as all judges here use it: depth 6, categories as such.
+
+    On one thread, so that fits run beside each other: two threads that share a busy core wait for each other.
+    """
     import xgboost
 
     return getattr(xgboost, f"XGB{kind}")(
@@ -38,10 +45,16 @@ def boosted(kind: str, trees: int = 200, **settings: Any) -> Any:
         max_depth=6,
         tree_method="hist",
         enable_categorical=True,
-        n_jobs=torch.get_num_threads(),
+        n_jobs=1,
         random_state=0,
         **settings,
     )
+
+
+def at_once(work: Callable[[Any], Any], parts: Iterable[Any]) -> list[Any]:
+    """work(part) for each part, as many at once as torch has threads."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return list(pool.map(work, parts))
 
 
 def detect(real: Grid, made: Grid, seed: int = 0, *, linear: bool = False) -> Interval:
@@ -77,26 +90,33 @@ class Ranked:
 
 
 def _tree_scores(frame: pd.DataFrame, labels: np.ndarray, seed: int) -> np.ndarray:
-    from sklearn.model_selection import StratifiedKFold
+    def scores(fold: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        fit, rest = fold
+        return boosted("Classifier").fit(frame.iloc[fit], labels[fit]).predict_proba(frame.iloc[rest])[:, 1]
 
-    scores = np.zeros(len(labels))
-    for fit, rest in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(frame, labels):
-        model = boosted("Classifier").fit(frame.iloc[fit], labels[fit])
-        scores[rest] = model.predict_proba(frame.iloc[rest])[:, 1]
-    return scores
+    return _cross_fitted(scores, labels, seed)
 
 
 def _linear_scores(rows: Grid, labels: np.ndarray, seed: int) -> np.ndarray:
-    import warnings
-
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold
 
     x = Features(rows)(rows)
-    scores = np.zeros(len(labels))
-    for fit, rest in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(x, labels):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a solver that stops early judges a little more leniently, no more
-            model = LogisticRegression(max_iter=300).fit(x[fit], labels[fit])
-        scores[rest] = model.decision_function(x[rest])
-    return scores
+    solver = "newton-cholesky" if x.shape[1] <= WIDE else "lbfgs"
+
+    def scores(fold: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        fit, rest = fold
+        return LogisticRegression(solver=solver, max_iter=100).fit(x[fit], labels[fit]).decision_function(x[rest])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a solver that stops early judges a little more leniently, no more
+        return _cross_fitted(scores, labels, seed)
+
+
+def _cross_fitted(scores: Callable[[Any], np.ndarray], labels: np.ndarray, seed: int) -> np.ndarray:
+    from sklearn.model_selection import StratifiedKFold
+
+    folds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels))
+    out = np.zeros(len(labels))
+    for (_, rest), part in zip(folds, at_once(scores, folds)):
+        out[rest] = part
+    return out

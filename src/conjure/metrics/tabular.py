@@ -91,10 +91,11 @@ class _Sides:
             return []
         if target is None:
             notes.append(f"Utility predicts {task.target!r}, the last column that can be; --target names another.")
-        found = [
-            utility.utility(task, g, self.held_out, self.seed) if g is not None else None
-            for g in (self.synthetic, self.baseline, self.train)
-        ]
+
+        def learnt_from(grid: Grid | None) -> list[Interval] | None:
+            return None if grid is None else utility.utility(task, grid, self.held_out, self.seed)
+
+        found = detection.at_once(learnt_from, (self.synthetic, self.baseline, self.train))
         return [
             metric.figure(*(side[k] if at == 0 else side[k].value if side else None for at, side in enumerate(found)))  # type: ignore[index]
             for k, metric in enumerate(task.metrics)

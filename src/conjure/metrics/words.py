@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from conjure.metrics.figure import Figure
 
 
@@ -19,12 +21,12 @@ def summary(figures: list[Figure]) -> list[str]:
 
 
 SENTENCES = {
-    "detection AUC (XGBoost)": "A strong detector tells real from made with AUC {f.ours:.2f} (0.5 = it cannot, "
+    "detection AUC (XGBoost)": "A strong detector tells real from made with AUC {f.ours:.3f} (0.5 = it cannot, "
     "1 = always){beside}.",
     "utility AUC": "A model trained on made rows reaches AUC {f.ours:.3f} on real ones{beside}.",
     "utility AUC (macro)": "A model trained on made rows reaches a mean AUC of {f.ours:.3f} on real ones{beside}.",
     "utility R2": "A model trained on made rows explains {f.ours:.0%} of the variance in real ones{beside}.",
-    "column pair trends": "Any two columns hang together {f.ours:.1%} as they do in real rows{beside}.",
+    "column pair trends": "How two columns hang together is {f.ours:.1%} alike in made and real rows{beside}.",
     "exact copies": "{f.ours:.2%} of made rows are copies of training rows{beside}.",
     "bits per byte": "A byte of unseen text costs {f.ours:.3f} bits{beside}.",
     "copied text": "{f.ours:.2%} of the made stretches of 50 characters stand word for word in the training "
@@ -35,7 +37,7 @@ SENTENCES = {
 
 
 def _beside(figure: Figure) -> str:
-    style = "{:.2%}" if "%}" in SENTENCES[figure.name] else "{:.3f}"
+    style = re.sub(r".*\{f\.ours(.*?)\}.*", r"{\1}", SENTENCES[figure.name])  # as our own number is written
     parts = [
         f"{who} {style.format(value)}"
         for who, value in (("the baseline:", figure.baseline), ("real data:", figure.ceiling))
