@@ -53,6 +53,12 @@ class Binning:
         return len(self.counts)
 
     @property
+    def span(self) -> tuple[float, float]:
+        """The lowest and the highest value of training."""
+        half = 0.5 if self.grid else 0.0
+        return float(self.low[0] + half), float(self.high[-1] - half)
+
+    @property
     def middle(self) -> float:
         """A value near the median, in a grid's steps a whole one."""
         code = int(np.searchsorted(np.cumsum(self.counts[: self.codes]), self.counts[: self.codes].sum() / 2))

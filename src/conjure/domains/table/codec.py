@@ -14,11 +14,13 @@ from conjure.core.errors import ConfigError, DataError
 from conjure.core.space import Columns
 from conjure.domains.protocol import Encoded
 from conjure.domains.table import cells, coding, ids, words
-from conjure.domains.table.binning import Allowed, Ranges
-from conjure.domains.table.derived import Asked
+from conjure.domains.table.binning import Allowed
+from conjure.domains.table.derived import Arrays, Asked
 from conjure.domains.table.fields import Field
+from conjure.domains.table.keys import Supply, make_unique
 from conjure.domains.table.normal import NormalScores
 from conjure.domains.table.plan import Plan
+from conjure.domains.table.rules import Unique
 from conjure.domains.table.schema import Schema, load
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ class TableCodec:
         fields = {c.name: Field.learn(c, frame[c.name]) for c in learnt}
         fixed = {c.name: _aside(c.kind, frame[c.name]) for c in schema.columns if c.kind in ("id", "constant")}
         columns = {n: f.read(frame[n]) for n, f in fields.items()}
-        plan = Plan.learn(fields, schema.rules, columns, cells.rows(frame))
+        plan = Plan.learn(fields, schema, columns, cells.rows(frame))
         arrays = plan.forward(columns, cells.rows(frame))
         coders = {
             v.name: coding.learn(v.name, arrays[v.name], config, listed=v.listed, grid=v.grid) for v in plan.variables
@@ -81,16 +83,7 @@ class TableCodec:
     @property
     def notes(self) -> list[str]:
         """What a user should know about columns that are not modelled as they are."""
-        said = []
-        for c in self.schema.columns:
-            if c.kind == "constant":
-                what = f"always {self.fixed[c.name]!r}" if self.fixed[c.name] is not None else "always empty"
-                said.append(f"column {c.name!r} is {what}: it is copied to every row, not learnt")
-            elif c.kind == "id":
-                said.append(f"column {c.name!r} is an id: new ones are made in its pattern, none is learnt")
-            elif c.kind == "text":
-                said.append(f"column {c.name!r} is free text: it is left out (declare it a category to keep it)")
-        return said
+        return self.schema.notes(self.fixed)
 
     def describe(self) -> str:
         return self.schema.describe()
@@ -123,31 +116,28 @@ class TableCodec:
         self, x: Tensor, rng: torch.Generator | None = None, given: dict[str, Any] | None = None
     ) -> pd.DataFrame:
         """A DataFrame with the columns, dtypes and forms of training; values are drawn inside their codes by rng."""
-        import pandas as pd
-
-        codes = x.cpu().numpy()
-        asked = self._asked(given or {})
-        allowed = self._allowed(asked)
-        arrays = {}
-        for k, v in enumerate(self.plan.variables):
-            coder, first = self.coders[v.name], self.firsts[k]
-            if isinstance(coder, NormalScores):
-                arrays[v.name] = coder.draw(codes[:, first : self.firsts[k + 1]])
-                continue
-            u = torch.rand(len(codes), dtype=torch.float64, generator=rng).numpy()
-            arrays[v.name] = coder.draw(codes[:, first].astype(np.int64), u, allowed.get(v.name))
+        asked = words.asked(given or {}, self.fields, self.coders)
+        arrays = self._drawn(x, rng, words.allowed(asked, self.plan, self.coders))
         columns = self.plan.backward(arrays, asked)
         source = np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))
-        out = {}
-        for c in self.schema.columns:
-            if c.learnt:
-                out[c.name] = self.fields[c.name].write(columns[c.name])
-            elif c.kind == "id":
-                out[c.name] = ids.make(self.fixed[c.name], len(codes), source)
-            elif c.kind == "constant":
-                value = self.fixed[c.name]
-                out[c.name] = pd.Series([np.nan if value is None else value] * len(codes))
-        return pd.DataFrame(out)
+        for rule in self.plan.unique:
+            name = self._redrawn(rule, asked)
+            make_unique(rule, columns, name, self._supply(name), source)
+        return self._written(columns, len(x), source)
+
+    def complete(self, frame: pd.DataFrame, x: Tensor, rng: torch.Generator | None = None) -> pd.DataFrame:
+        """Rows with their empty cells filled from x, drawn under `evidence(frame)`; all other cells stay as they are.
+
+        Where a rule ties a filled cell to one that was there, the filled one is computed from the rule.
+        """
+        found = {n: f.read(frame[n]) for n, f in self.fields.items()}
+        drawn = self._drawn(x, rng, {})
+        full = self.plan.completed(found, drawn)
+        out = frame.copy()
+        for name, field in self.fields.items():
+            if np.isnan(found[name]).any():
+                out[name] = field.write(full[name]).set_axis(frame.index)
+        return out
 
     def condition(self, given: dict[str, Any], n: int) -> Tensor | None:
         """Evidence (1, sum of sizes) in [0, 1] from words on columns, None without any.
@@ -157,7 +147,8 @@ class TableCodec:
         if not given:
             return None
         self._needs_codes("be given columns")
-        allowed = self._allowed(self._asked(given))
+        asked = words.asked(given, self.fields, self.coders)
+        allowed = words.allowed(asked, self.plan, self.coders)
         parts = []
         for v in self.plan.variables:
             coder = self.coders[v.name]
@@ -170,6 +161,7 @@ class TableCodec:
         """
         self._needs_codes("fill cells")
         arrays = self._arrays(frame, gaps=True)
+        columns = {n: f.read(frame[n]) for n, f in self.fields.items()}
         parts = []
         for v in self.plan.variables:
             coder, values = self.coders[v.name], arrays[v.name]
@@ -178,6 +170,8 @@ class TableCodec:
             absent = np.isnan(values)
             part = np.where(absent[:, None], open_to, np.float32(0))
             part[np.flatnonzero(~absent), coder.encode(values[~absent])] = 1
+            for rows, places in self.plan.partly(v.name, columns):
+                part[rows] = coder.weights(coder.allow([(p, p) for p in places], False))
             parts.append(part)
         return torch.from_numpy(np.concatenate(parts, 1))
 
@@ -216,9 +210,37 @@ class TableCodec:
         schema = Schema.from_state(state["schema"])
         fields = {n: Field(schema[n], s.get("values")) for n, s in state["fields"].items()}
         coders = {n: coding.from_state(s) for n, s in state["coders"].items()}
-        plan = Plan.from_state(state["plan"], schema.rules, fields)
+        plan = Plan.from_state(state["plan"], schema, fields)
         parts = {"fields": fields, "coders": coders, "fixed": state["fixed"], "plan": plan}
         return cls(fill(cls.Config, state["config"], "codec"), schema, parts)
+
+    def _drawn(self, x: Tensor, rng: torch.Generator | None, allowed: dict[str, Allowed]) -> Arrays:
+        """The variables' values, each drawn inside its code."""
+        codes = x.cpu().numpy()
+        arrays = {}
+        for k, v in enumerate(self.plan.variables):
+            coder, first = self.coders[v.name], self.firsts[k]
+            if isinstance(coder, NormalScores):
+                arrays[v.name] = coder.draw(codes[:, first : self.firsts[k + 1]])
+            else:
+                u = torch.rand(len(codes), dtype=torch.float64, generator=rng).numpy()
+                arrays[v.name] = coder.draw(codes[:, first].astype(np.int64), u, allowed.get(v.name))
+        return arrays
+
+    def _written(self, columns: Arrays, n: int, source: np.random.Generator) -> pd.DataFrame:
+        """All columns as cells: the learnt, new ids, constants."""
+        import pandas as pd
+
+        out = {}
+        for c in self.schema.columns:
+            if c.learnt:
+                out[c.name] = self.fields[c.name].write(columns[c.name])
+            elif c.kind == "id":
+                out[c.name] = ids.make(self.fixed[c.name], n, source)
+            elif c.kind == "constant":
+                value = self.fixed[c.name]
+                out[c.name] = pd.Series([np.nan if value is None else value] * n)
+        return pd.DataFrame(out)
 
     def _marginals(self) -> coding.Marginals:
         spans = np.diff(self.firsts)
@@ -232,7 +254,7 @@ class TableCodec:
             if name not in names:
                 raise DataError(f"the table has no column {name!r}, which training had: {nearest(name, names)}")
         rows = cells.rows(frame)
-        arrays = self.plan.forward({n: f.read(frame[n]) for n, f in self.fields.items()}, rows)
+        arrays = self.plan.forward({n: f.read(frame[n]) for n, f in self.fields.items()}, rows, gaps=gaps)
         for name, coder in self.coders.items():
             if not gaps and not coder.missing and len(bad := np.flatnonzero(np.isnan(arrays[name]))):
                 raise DataError(
@@ -240,42 +262,33 @@ class TableCodec:
                 )
         return arrays
 
+    def _redrawn(self, rule: Unique, asked: Asked) -> str:
+        """The column of a key to draw again: the one with most values among those nothing else ties down."""
+        free = [n for n in rule.columns if n not in asked and self.plan.free(n)]
+        if not free:
+            raise ConfigError(
+                f"the rule {rule.text!r} cannot be kept: leave a column of it free of other rules and conditions"
+            )
+        return max(free, key=lambda n: self.schema[n].distinct)
+
+    def _supply(self, name: str) -> Supply:
+        low, high = self.span(name)
+        field = self.fields[name]
+        return Supply(field.listed, field.column.grid, low, high, self.plan.declared(name)[1])
+
+    def span(self, name: str) -> tuple[float, float]:
+        """The lowest and highest value of a learnt column, as its field reads it; without end for a sum's total."""
+        for d in self.plan.derived:
+            if d.target == name:
+                return (d.low, d.high) if d.rule.sign != "==" else (-np.inf, np.inf)
+        field = self.fields[name]
+        return (0.0, len(field.values) - 1.0) if field.listed else self.coders[name].span
+
     def _needs_codes(self, what: str) -> None:
         if not self.space.discrete:
             raise ConfigError(
                 f"a model of normal scores cannot {what}: fit a circuit or columns model (codec.numbers=bins)"
             )
-
-    def _asked(self, given: dict[str, Any]) -> Asked:
-        for name in given:
-            if name not in self.fields:
-                raise ConfigError(f"no learnt column is called {name!r}: {nearest(name, list(self.fields))}")
-        asked = {name: words.read(self.fields[name], word) for name, word in given.items()}
-        for name, (ranges, missing) in asked.items():
-            if ranges and not missing and name in self.coders and self._nowhere(name, (ranges, missing)):
-                raise ConfigError(f"column {name!r} cannot be {given[name]!r}: {self._possible(name)}")
-        return asked
-
-    def _allowed(self, asked: Asked) -> dict[str, Allowed]:
-        found = {}
-        for name, (ranges, missing) in self.plan.allow(asked).items():
-            if name in self.coders:
-                found[name] = self.coders[name].allow(ranges, missing)
-            if self._nowhere(name, (ranges, missing)):
-                raise ConfigError(f"no row can meet the conditions on {', '.join(asked)} together")
-        return found
-
-    def _nowhere(self, name: str, wanted: tuple[Ranges, bool]) -> bool:
-        """Whether no code of a variable is allowed."""
-        return name not in self.coders or not self.coders[name].weights(self.coders[name].allow(*wanted)).any()
-
-    def _possible(self, name: str) -> str:
-        field, coder = self.fields[name], self.coders[name]
-        if field.listed:
-            return "no empty cell was seen in training"
-        half = 0.5 if coder.grid else 0.0
-        low, high = field.show(coder.low[0] + half), field.show(coder.high[-1] - half)
-        return f"in training it lies between {low} and {high}" + (" or is missing" if coder.missing else "")
 
 
 def _aside(kind: str, series: pd.Series) -> Any:

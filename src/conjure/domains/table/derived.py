@@ -71,15 +71,43 @@ class Derived:
         residual = columns.get(self.name)
         if residual is None:
             residual = np.zeros(len(columns[self.others[0]]))
-        value = self._solved(columns, residual, grid)
-        if self.rule.sign != "==":
+        value = self._solved(columns, residual, self.target, grid=grid)
+        if self.rule.sign == "==" and np.isfinite(limits).any():
+            self._shift(columns, value, limits)
+            value = self._solved(columns, residual, self.target, grid=grid)
+        elif self.rule.sign != "==":
             value = np.clip(value, max(self.low, limits[0]), min(self.high, limits[1]))
-            border = self._solved(columns, np.full(len(value), self.least), grid)
-            value = np.maximum(value, border) if self._part()[0] > 0 else np.minimum(value, border)
+            border = self._solved(columns, np.full(len(value), self.least), self.target, grid=grid)
+            value = np.maximum(value, border) if self._part(self.target)[0] > 0 else np.minimum(value, border)
         if self.alone:
             absent = np.any([np.isnan(columns[n]) for n in self.others], axis=0)
             value = np.where(absent, columns[self.alone_name], value)
         columns[self.target] = value
+
+    def _shift(self, columns: Arrays, value: np.ndarray, limits: tuple[float, float]) -> None:
+        """Move the terms of a sum, each within its range in training, until the total is within its limits."""
+        coefficient, factor = self._part(self.target)
+        excess = (value - np.clip(value, *limits)) * factor
+        for name, low, high in self.ends:
+            theirs, size = self._part(name)
+            step = -theirs / coefficient * size  # change of the total, in the rule's unit, for one of theirs
+            back = excess / step
+            moved = columns[name] - np.where(back > 0, np.ceil(back - 1e-9), np.floor(back + 1e-9))
+            moved = np.clip(moved if self.rule.exact else columns[name] - back, low, high)
+            moved = np.where(np.abs(excess) > 0, moved, columns[name])
+            excess = excess - (columns[name] - moved) * step
+            excess = np.where(np.sign(excess) == np.sign(value - np.clip(value, *limits)), excess, 0.0)
+            columns[name] = moved
+
+    def mend(self, columns: Arrays, found: Arrays, variables: Arrays, grids: dict[str, bool]) -> None:
+        """Where filled cells break the rule, compute one of them from the rule and the drawn residual, in place."""
+        residual = variables.get(self.name, np.zeros(len(columns[self.target])))
+        residual = np.where(np.isnan(residual), self.least, residual)
+        for name in (*self.others[::-1], self.target):
+            wrong = ~self.rule.holds(columns) & np.isnan(found[name])
+            if wrong.any():
+                solved = self._solved(columns, residual, name, grid=grids[name])
+                columns[name] = np.where(wrong, solved, columns[name])
 
     def allow(self, asked: Asked) -> None:
         """What is asked of the target becomes what that asks of the residual and of the other column, in place.
@@ -102,7 +130,7 @@ class Derived:
                 f"column {self.target!r} follows from the rule {self.rule.text!r}: condition on {what} instead"
             )
         (low, high), (other, least, most) = ranges[0], self.ends[0]
-        sign, factor = self._part()
+        sign, factor = self._part(self.target)
         theirs = self.rule.factors[self.rule.columns.index(other)]
         if sign > 0:  # target - other >= least
             span, reach = (-np.inf, (high * factor - self.least) / theirs), high * factor - least * theirs
@@ -113,18 +141,18 @@ class Derived:
         asked[other] = ([(a, b) for a, b in cut if a <= b], absent)
         asked[self.name] = ([(-np.inf, max(reach, self.least))], False)
 
-    def _part(self) -> tuple[int, float]:
-        """(coefficient, factor) of the target."""
-        at = self.rule.columns.index(self.target)
+    def _part(self, name: str) -> tuple[int, float]:
+        """(coefficient, factor) of a column."""
+        at = self.rule.columns.index(name)
         return self.rule.terms[at][0], self.rule.factors[at]
 
-    def _solved(self, columns: Arrays, residual: np.ndarray, grid: bool) -> np.ndarray:
-        """The target that leaves this residual; of an inequality, rounded to its own grid on the safe side."""
+    def _solved(self, columns: Arrays, residual: np.ndarray, target: str, *, grid: bool) -> np.ndarray:
+        """The value of one column that leaves this residual; of an inequality, rounded on the safe side."""
         rest = np.zeros_like(residual)
         for (coefficient, name), factor in zip(self.rule.terms, self.rule.factors):
-            if name != self.target:
+            if name != target:
                 rest = rest + coefficient * factor * columns[name]
-        coefficient, factor = self._part()
+        coefficient, factor = self._part(target)
         value = (residual - rest) / (coefficient * factor)
         if grid and self.rule.sign != "==":
             value = np.ceil(value) if coefficient > 0 else np.floor(value)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from conjure.core.errors import DataError
 from conjure.domains.table.binning import Ranges
 
 Arrays = dict[str, np.ndarray]
@@ -38,6 +39,27 @@ class Joint:
 
         rows = pd.MultiIndex.from_arrays([columns[n] for n in self.columns])
         return self._index.get_indexer(rows).astype(np.float64)
+
+    def holds(self, names: tuple[str, ...], columns: Arrays) -> np.ndarray:
+        """Row by row, whether the values of some of the columns stand together in the table."""
+        import pandas as pd
+
+        part = pd.MultiIndex.from_arrays([self.table[:, self.columns.index(n)] for n in names]).drop_duplicates()
+        return part.get_indexer(pd.MultiIndex.from_arrays([columns[n] for n in names])) >= 0
+
+    def partly(self, columns: Arrays) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """For rows with some cells missing: (rows alike, places in the table that agree with what they have)."""
+        stacked = np.column_stack([columns[n] for n in self.columns])
+        rows = np.flatnonzero(np.isnan(stacked).any(axis=1))
+        kinds, which = np.unique(stacked[rows], axis=0, return_inverse=True, equal_nan=True)
+        whole = ~np.isnan(self.table).any(axis=1)
+        for k, kind in enumerate(kinds):
+            places = np.flatnonzero(whole & ((self.table == kind) | np.isnan(kind)).all(axis=1))
+            if not len(places):
+                raise DataError(
+                    f"no combination of {', '.join(self.columns)} in training agrees with a row to be filled"
+                )
+            yield rows[which.ravel() == k], places
 
     def nearest(self, columns: Arrays) -> Arrays:
         """Rows outside the table replaced by the most frequent combination with the same first value, if any."""

@@ -43,6 +43,12 @@ class NormalScores:
         return cls(curve, distinct[heavy], np.array(every, np.int64), missing=bool(absent), seed=derive(0, name))
 
     @property
+    def span(self) -> tuple[float, float]:
+        """The lowest and the highest value of training."""
+        ends = np.concatenate([self.curve.span, self.heavy])
+        return float(ends.min()), float(ends.max())
+
+    @property
     def middle(self) -> float:
         """The median value, in a grid's steps a whole one."""
         return float(self.curve.draw(np.zeros(1, np.int64), np.array([0.5]))[0])

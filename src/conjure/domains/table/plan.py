@@ -6,6 +6,7 @@ pairs one joint column. Whatever values are drawn for these, the columns compute
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from conjure.domains.table.derived import Arrays, Asked, Derived, ordered
 from conjure.domains.table.fields import Field
 from conjure.domains.table.joint import Joint, merged
 from conjure.domains.table.rules import Bound, Fixed, Linear, Rule, Unique, parse
+from conjure.domains.table.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,10 @@ class Plan:
     joints: list[Joint] = field(default_factory=list)
 
     @classmethod
-    def learn(cls, fields: dict[str, Field], texts: tuple[str, ...], columns: Arrays, rows: np.ndarray) -> Plan:
+    def learn(cls, fields: dict[str, Field], schema: Schema, columns: Arrays, rows: np.ndarray) -> Plan:
         """From training rows, numbered `rows` for messages; DataError names the first row that breaks a rule."""
-        rules = parse(texts, fields)
+        texts, ids = schema.rules, schema.ids
+        rules = parse(texts, fields, ids)
         for rule in rules:
             if len(bad := np.flatnonzero(~rule.holds(columns))):
                 told = ", ".join(f"{n} = {fields[n].show(columns[n][bad[0]])}" for n in rule.columns)
@@ -70,14 +73,19 @@ class Plan:
                 out.append(Variable(name, one.listed, one.column.grid))
         return tuple(out)
 
-    def forward(self, columns: Arrays, rows: np.ndarray) -> Arrays:
-        """Variables from columns; DataError for a row that breaks a rule or holds an unknown combination."""
+    def forward(self, columns: Arrays, rows: np.ndarray, *, gaps: bool = False) -> Arrays:
+        """Variables from columns; DataError for a row that breaks a rule or holds an unknown combination.
+
+        With `gaps` a missing cell is one to be filled, and so is a combination of which a cell is missing.
+        """
         out = dict(columns)
         for rule in self.rules:
             if isinstance(rule, Linear) and len(bad := np.flatnonzero(~rule.holds(columns))):
                 raise DataError(f"the rule {rule.text!r} does not hold in row {rows[bad[0]]} of the data")
         for joint in self.joints:
             places = joint.places(columns)
+            if gaps:
+                places[np.any([np.isnan(columns[n]) for n in joint.columns], axis=0)] = np.nan
             if len(bad := np.flatnonzero(places < 0)):
                 told = ", ".join(f"{n} = {self.fields[n].show(columns[n][bad[0]])}" for n in joint.columns)
                 raise DataError(f"row {rows[bad[0]]}: training never had {told} together")
@@ -85,6 +93,27 @@ class Plan:
         for d in self.derived:
             out[d.name], out[d.alone_name] = d.apart(columns)
         return {v.name: out[v.name] for v in self.variables}
+
+    def partly(self, name: str, columns: Arrays) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Of a variable of combinations: (rows, places in its table that agree with the cells these rows have)."""
+        for joint in self.joints:
+            if joint.name == name:
+                yield from joint.partly(columns)
+
+    def completed(self, found: Arrays, variables: Arrays) -> Arrays:
+        """Columns with the missing cells of `found` filled from drawn variables so that the rules of a row hold."""
+        drawn = self.backward(variables, {})
+        out = {n: np.where(np.isnan(x), drawn[n], x) for n, x in found.items()}
+        for joint in self.joints:
+            for rows, places in joint.partly(found):
+                kept = joint.places(out)[rows]
+                fits = np.where(np.isin(kept, places), kept, places[0]).astype(np.int64)
+                for k, n in enumerate(joint.columns):
+                    out[n][rows] = joint.table[fits, k]
+        for _ in range(len(self.derived) + 1):  # a column set right may put another wrong that depends on it
+            for d in self.derived:
+                d.mend(out, found, variables, {n: self.fields[n].column.grid for n in d.rule.columns})
+        return out
 
     def known(self, columns: Arrays) -> Arrays:
         """Columns with combinations that training never had replaced by the likeliest with the same first value."""
@@ -112,7 +141,8 @@ class Plan:
             joint.allow(out)
         return out
 
-    def keys(self) -> list[Unique]:
+    @property
+    def unique(self) -> list[Unique]:
         """The rules about rows as against each other."""
         return [r for r in self.rules if isinstance(r, Unique)]
 
@@ -123,19 +153,21 @@ class Plan:
 
     def _limits(self, name: str, asked: Asked) -> tuple[float, float]:
         """The range that a derived column keeps to, where its rule leaves it the choice."""
-        low, high = -np.inf, np.inf
-        for rule in self.rules:
-            if isinstance(rule, Bound) and rule.column == name:
-                low, high = max(low, rule.low), min(high, rule.high)
+        low, high = self.declared(name)
         ranges = asked.get(name, ([], False))[0]
         return (max(low, ranges[0][0]), min(high, ranges[-1][1])) if ranges else (low, high)
+
+    def declared(self, name: str) -> tuple[float, float]:
+        """The range that rules give a column."""
+        bounds = [r for r in self.rules if isinstance(r, Bound) and r.column == name]
+        return max([-np.inf, *(b.low for b in bounds)]), min([np.inf, *(b.high for b in bounds)])
 
     def state(self) -> dict[str, Any]:
         return {"derived": [d.state() for d in self.derived], "joints": [j.state() for j in self.joints]}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], texts: tuple[str, ...], fields: dict[str, Field]) -> Plan:
-        rules = parse(texts, fields)
+    def from_state(cls, state: dict[str, Any], schema: Schema, fields: dict[str, Field]) -> Plan:
+        rules = parse(schema.rules, fields, schema.ids)
         linear = [r for r in rules if isinstance(r, Linear)]
         derived = [Derived.from_state(s, linear) for s in state["derived"]]
         return cls(fields, rules, derived, [Joint.from_state(s) for s in state["joints"]])

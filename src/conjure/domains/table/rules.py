@@ -109,15 +109,19 @@ class Unique:
 Rule = Linear | Bound | Fixed | Unique
 
 
-def parse(texts: tuple[str, ...], fields: dict[str, Field]) -> list[Rule]:
-    """Rules over learnt columns; ConfigError names what cannot be read."""
+def parse(texts: tuple[str, ...], fields: dict[str, Field], ids: tuple[str, ...] = ()) -> list[Rule]:
+    """Rules over learnt columns; ConfigError names what cannot be read.
+
+    A key that contains one of `ids` is left out: ids are made anew, each different from the others.
+    """
+    texts = tuple(t for t in texts if not (t.strip().startswith("unique:") and set(_names(t)) & set(ids)))
     return [rule for text in texts for rule in _parse(text, fields)]
 
 
 def _parse(text: str, fields: dict[str, Field]) -> list[Rule]:
-    word, colon, rest = text.partition(":")
+    word, colon, _ = text.partition(":")
     if colon and word.strip() in ("unique", "fixed"):
-        names = tuple(n.strip().strip("`\"'") for n in rest.split(","))
+        names = _names(text)
         for name in names:
             _field(text, name, fields)
         if word.strip() == "fixed" and len(names) < 2:
@@ -128,6 +132,11 @@ def _parse(text: str, fields: dict[str, Field]) -> list[Rule]:
         hint = "write == for equal" if "=" in signs else "write it like 'end >= start', 'a + b == total', 'unique: id'"
         raise ConfigError(f"rule {text!r} cannot be read: {hint}")
     return [_comparison(text, left, sign, right, fields) for left, sign, right in zip(sides, signs, sides[1:])]
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """The columns that `unique:` or `fixed:` lists."""
+    return tuple(n.strip().strip("`\"'") for n in text.partition(":")[2].split(","))
 
 
 def _comparison(text: str, left: str, sign: str, right: str, fields: dict[str, Field]) -> Rule:

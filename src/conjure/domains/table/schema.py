@@ -76,6 +76,10 @@ class Schema:
                 return column
         raise ConfigError(f"the table has no column {name!r}: {nearest(name, [c.name for c in self.columns])}")
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns if c.kind == "id")
+
     def describe(self) -> str:
         """A small table for people: name, kind, distinct values, missing share, an example."""
         rows = [("column", "kind", "distinct", "missing", "example")]
@@ -85,6 +89,19 @@ class Schema:
         widths = [max(len(r[k]) for r in rows) for k in range(5)]
         lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows]
         return "\n".join([*lines, *(f"rule: {rule}" for rule in self.rules)])
+
+    def notes(self, fixed: dict[str, Any]) -> list[str]:
+        """One sentence for each column that is not learnt; `fixed` holds the values of constants."""
+        said = []
+        for c in self.columns:
+            if c.kind == "constant":
+                what = f"always {fixed[c.name]!r}" if fixed[c.name] is not None else "always empty"
+                said.append(f"column {c.name!r} is {what}: it is copied to every row, not learnt")
+            elif c.kind == "id":
+                said.append(f"column {c.name!r} is an id: new ones are made in its pattern, none is learnt")
+            elif c.kind == "text":
+                said.append(f"column {c.name!r} is free text: it is left out (declare it a category to keep it)")
+        return said
 
     def state(self) -> dict[str, Any]:
         plain = asdict(Column("", ""))

@@ -6,11 +6,47 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from conjure.core.config import nearest
 from conjure.core.errors import ConfigError
-from conjure.domains.table.binning import Ranges
+from conjure.domains.table.binning import Allowed, Binning, Ranges
+from conjure.domains.table.derived import Asked
 from conjure.domains.table.fields import Field
+from conjure.domains.table.plan import Plan
 
 MISSING = "missing"
+
+
+def asked(given: dict[str, Any], fields: dict[str, Field], coders: dict[str, Binning]) -> Asked:
+    """What is wanted of each column; ConfigError for an unknown column or a value that cannot be."""
+    for name in given:
+        if name not in fields:
+            raise ConfigError(f"no learnt column is called {name!r}: {nearest(name, list(fields))}")
+    wanted = {name: read(fields[name], word) for name, word in given.items()}
+    for name, (ranges, missing) in wanted.items():
+        if name in coders and _nowhere(coders[name], ranges, missing):
+            raise ConfigError(f"column {name!r} cannot be {given[name]!r}: {_possible(fields[name], coders[name])}")
+    return wanted
+
+
+def allowed(wanted: Asked, plan: Plan, coders: dict[str, Binning]) -> dict[str, Allowed]:
+    """What that leaves of each variable; ConfigError when nothing is left of one."""
+    found = {}
+    for name, (ranges, missing) in plan.allow(wanted).items():
+        if name not in coders or _nowhere(coders[name], ranges, missing):
+            raise ConfigError(f"no row can meet the conditions on {', '.join(wanted)} together")
+        found[name] = coders[name].allow(ranges, missing)
+    return found
+
+
+def _nowhere(coder: Binning, ranges: Ranges, missing: bool) -> bool:
+    return not coder.weights(coder.allow(ranges, missing)).any()
+
+
+def _possible(field: Field, coder: Binning) -> str:
+    if field.listed:
+        return "it was never missing in training"
+    low, high = map(field.show, coder.span)
+    return f"in training it lies between {low} and {high}" + (" or is missing" if coder.missing else "")
 
 
 def read(field: Field, asked: Any) -> tuple[Ranges, bool]:
