@@ -31,7 +31,7 @@ from conjure import artifact
 
 CONTEXT = 64
 FRACTIONS = (0.1, 0.33, 1.0)
-OVERHEAD = 7.0  # CPU-seconds of ours outside the training loop, taken off each budget
+OVERHEAD = 6.0  # CPU-seconds of ours outside the training loop, taken off each budget
 SETTING = {  # nanoGPT's README, "I only have a macbook", with its evaluations left out
     "device": "cpu", "compile": False, "dtype": "float32", "eval_iters": 1, "log_interval": 1000, "block_size": CONTEXT,
     "batch_size": 12, "n_layer": 4, "n_head": 4, "n_embd": 128, "dropout": 0.0, "always_save_checkpoint": True,

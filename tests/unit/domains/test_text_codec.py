@@ -49,6 +49,7 @@ def test_documents_are_joined_by_the_end_token():
     assert x.tolist().count(codec.end) == 1
     assert codec.decode(x.unsqueeze(0)) == ["one"]
     assert codec.decode(x[4:].unsqueeze(0)) == ["two"]
+    assert codec.decode(x) == ["one", "two"]
 
 
 def test_documents_as_rows_end_and_pad_with_the_end_token():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -102,13 +103,16 @@ class TextCodec:
         return documents
 
     def decode(self, x: Tensor, rng: torch.Generator | None = None, given: dict[str, Any] | None = None) -> list[str]:
-        """Documents up to their end token; the context a sample without a prompt began with is left out."""
-        skip = self.config.layout == "stream" and given is not None and "prompt" not in given
-        documents = []
-        for row in x.tolist():
-            ids = row[1:] if skip else row
-            documents.append(self.units.join(ids[: ids.index(self.end)] if self.end in ids else ids))
-        return documents
+        """Documents of rows (N, T), each up to its end token, or of a stream (S,), parted by end tokens.
+
+        The context that a sample without a prompt began with is left out.
+        """
+        if x.ndim == 1:
+            ends = [-1, *(x == self.end).nonzero().flatten().tolist(), len(x)]
+            return [self.units.join(x[a + 1 : b].tolist()) for a, b in pairwise(ends)]
+        skip = int(self.config.layout == "stream" and given is not None and "prompt" not in given)
+        rows = (row[skip:] for row in x.tolist())
+        return [self.units.join(row[: row.index(self.end)] if self.end in row else row) for row in rows]
 
     def condition(self, given: dict[str, Any], n: int) -> Tensor | None:
         """A frame (1, T) of the prompt's tokens followed by -1 for each to be drawn.
