@@ -46,4 +46,10 @@ def markov() -> Recipe:
     )
 
 
-APP = App("text", "Text from a corpus of yours", "text", {"decoder": decoder, "bpe": bpe, "markov": markov}, "decoder")
+APP = App(
+    "text",
+    "Text like that of a corpus of yours",
+    "text",
+    {"default": decoder, "decoder": decoder, "bpe": bpe, "markov": markov},
+    "default",
+)

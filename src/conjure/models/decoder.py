@@ -15,9 +15,10 @@ from conjure.models.decoding import Choice, write
 from conjure.models.protocol import Model
 from conjure.nets.attention import Memory
 from conjure.nets.ngrams import Ngrams
-from conjure.nets.transformer import Transformer
+from conjure.nets.transformer import Sizes, Transformer
 
 ROWS = 256  # sequences written side by side, so that memory does not grow with n
+PLACES = 1 << 14  # places whose logits are held at once in scoring
 
 
 @dataclass
@@ -80,21 +81,25 @@ class Decoder(Model):
         self.labels = nn.ModuleDict()
         if given is not None:
             self.labels.update({f"embed_{k}": nn.Embedding(size, c.width) for k, size in enumerate(given.sizes)})
-        options = {"rotary": c.positions == "rotary", "expansion": c.expansion, "dropout": c.dropout}
-        self.trunk = Transformer(c.layers, c.width, (c.heads, c.groups or c.heads), space.length, **options)
+        groups, rotary = c.groups or c.heads, c.positions == "rotary"
+        self.trunk = Transformer(
+            Sizes(c.layers, c.width, c.heads, groups, space.length, c.expansion, c.dropout, rotary)
+        )
         self.head = nn.Linear(c.width, space.vocab, bias=False)
         nn.init.zeros_(self.head.weight)
 
     def log_prob(self, x: Tensor, given: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """Exact log P(x | given) in nats, (B,): a sum over places; over a stream, of x[:, 1:] given x[:, 0]."""
-        logits, targets, counted = self._predict(x, given, mask)
-        nats = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
+        hidden, targets, counted = self._predict(x, given, mask)
+        parts = zip(hidden.flatten(0, 1).split(PLACES), targets.flatten().split(PLACES))
+        nats = torch.cat([F.cross_entropy(self.head(h).float(), t, reduction="none") for h, t in parts])
+        nats = nats.view(targets.shape)
         return -(nats if counted is None else nats * counted).sum(1)
 
     def mean_nats(self, x: Tensor, given: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """Mean of -log P over all targets that count, (): what training needs, and no more."""
-        logits, targets, counted = self._predict(x, given, mask)
-        logits, targets = logits.float().flatten(0, 1), targets.flatten()
+        hidden, targets, counted = self._predict(x, given, mask)
+        logits, targets = self.head(hidden).float().flatten(0, 1), targets.flatten()
         if counted is None:
             return F.cross_entropy(logits, targets)
         return F.cross_entropy(logits, targets.masked_fill(~counted.flatten(), -100), ignore_index=-100)
@@ -143,7 +148,7 @@ class Decoder(Model):
         return self.head(hidden[:, -1])
 
     def _predict(self, x: Tensor, given: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Logits (B, T, V), targets (B, T) and which of them count (None: all)."""
+        """States to predict from (B, T, D), targets (B, T) and which of them count (None: all)."""
         space: Tokens = self.space  # type: ignore[assignment]
         x, counted = x.flatten(1), None if mask is None else mask.flatten(1)
         if space.stream:
@@ -154,7 +159,7 @@ class Decoder(Model):
         if space.end is not None:  # what follows the first end is certain
             ended = (x == space.end).cumsum(1) - (x == space.end).long() > 0
             counted = ~ended if counted is None else counted & ~ended
-        return self.head(self._hidden(inputs, given)), targets, counted
+        return self._hidden(inputs, given), targets, counted
 
     def _hidden(self, tokens: Tensor, given: Tensor | None, reading: Reading | None = None) -> Tensor:
         """The trunk's last state at each token (B, T, D), of tokens that follow those in `reading`."""

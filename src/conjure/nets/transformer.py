@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,35 +34,52 @@ class Block(nn.Module):
     The block reads a learned mix of the stream and of the trunk's first input.
     """
 
-    def __init__(self, attention: Attention, forth: FeedForward, dropout: float):
+    def __init__(self, attention: Attention, feed: FeedForward, dropout: float):
         super().__init__()
-        self.attention, self.forth, self.dropout = attention, forth, dropout
+        self.attention, self.feed, self.dropout = attention, feed, dropout
         self.mix = nn.Parameter(torch.tensor([1.0, 0.0]))
 
     def forward(self, x: Tensor, first: Tensor, memory: Memory | None = None) -> Tensor:
         mix = self.mix.to(x.dtype)
         x = x * mix[0] + first * mix[1]
         x = x + self._drop(self.attention(norm(x), memory))
-        return x + self._drop(self.forth(norm(x)))
+        return x + self._drop(self.feed(norm(x)))
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training) if self.dropout else x
 
 
-class Transformer(nn.Module):
-    """A stack of blocks over embedded tokens; shapes (B, T, D) in and out.
+@dataclass(frozen=True)
+class Sizes:
+    """The measures of a trunk: `groups` heads of keys and values serve all `heads` of queries.
 
-    `rotary` gives queries and keys their places; without it the input must carry them.
+    `expansion` is the feed-forward part's width over the stream's; without `rotary` the input must carry places.
     """
 
-    def __init__(self, layers: int, width: int, heads: tuple[int, int], length: int, **options: float):
+    layers: int
+    width: int
+    heads: int
+    groups: int
+    length: int
+    expansion: float = 4.0
+    dropout: float = 0.0
+    rotary: bool = True
+
+
+class Transformer(nn.Module):
+    """A stack of blocks over embedded tokens; shapes (B, T, D) in and out."""
+
+    def __init__(self, sizes: Sizes):
         super().__init__()
-        self.width, self.heads, self.length = width, heads, length
-        turn = Turn(width // heads[0], length) if options.get("rotary", True) else None
-        hidden = int(options.get("expansion", 4.0) * width)
+        self.sizes = s = sizes
+        turn = Turn(s.width // s.heads, s.length) if s.rotary else None
         self.blocks = nn.ModuleList(
-            Block(Attention(width, *heads, turn), FeedForward(width, hidden), options.get("dropout", 0.0))
-            for _ in range(layers)
+            Block(
+                Attention(s.width, s.heads, s.groups, turn),
+                FeedForward(s.width, int(s.expansion * s.width)),
+                s.dropout,
+            )
+            for _ in range(s.layers)
         )
 
     def forward(self, x: Tensor, memories: list[Memory] | None = None) -> Tensor:
@@ -72,6 +91,6 @@ class Transformer(nn.Module):
         return norm(x)
 
     def memories(self, n: int, like: Tensor) -> list[Memory]:
-        """Empty memories for n sequences of the longest length."""
-        heads, groups = self.heads
-        return [Memory((n, groups, self.length, self.width // heads), like) for _ in self.blocks]
+        """Empty memories for n sequences of the longest length, on the device and in the type of `like`."""
+        s = self.sizes
+        return [Memory((n, s.groups, s.length, s.width // s.heads), like) for _ in self.blocks]
