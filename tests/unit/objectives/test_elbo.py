@@ -59,5 +59,5 @@ def test_validation_is_the_plain_bound_whatever_training_weighs():
 
 
 def test_impossible_settings_are_refused():
-    with pytest.raises(ConfigError, match="objective.anneal"):
+    with pytest.raises(ConfigError, match=r"objective\.anneal"):
         ELBO.Config(anneal=1.5)

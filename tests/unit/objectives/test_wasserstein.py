@@ -10,7 +10,10 @@ from conjure.models.gan import Generator
 from conjure.objectives.wasserstein import Wasserstein, sliced_distance, slope_penalty
 
 
-def game(space=Dense((2,)), given=None, **settings):
+PLANE = Dense((2,))
+
+
+def game(space=PLANE, given=None, **settings):
     torch.manual_seed(0)
     config = Wasserstein.Config(**{"width": 16, "layers": 1, **settings})
     return Wasserstein(Generator(space, given, Generator.Config(latent=3, width=16, layers=1)), config)
