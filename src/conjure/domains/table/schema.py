@@ -159,10 +159,7 @@ def _infer(name: str, series: pd.Series, declared: dict[str, Any]) -> Column:
     )
     if distinct == 0 or (distinct == 1 and not kind and len(present) == len(series)):
         return replace(column, kind="constant")
-    guess = _guess(column, present)
-    if not kind or kind == guess.kind:
-        return replace(guess, **{k: v for k, v in declared.items() if k != "kind"})
-    return _as_declared(column, present, declared)
+    return _as_declared(column, present, declared) if kind else replace(_guess(column, present), **declared)
 
 
 def _guess(column: Column, present: pd.Series) -> Column:
@@ -215,6 +212,8 @@ def _kind_of_text(column: Column, present: pd.Series, unique: bool) -> str:
 def _as_declared(column: Column, present: pd.Series, declared: dict[str, Any]) -> Column:
     """A column of the declared kind; DataError where the values cannot be that."""
     kind = declared["kind"]
+    if kind == "constant" and column.distinct > 1:
+        raise DataError(f"column {column.name!r} is declared constant but holds {column.distinct} different values")
     if kind in MOMENTS:
         form = declared.get("form") or cells.moment_form(column.name, present)
         if not form and column.dtype != "datetime":
