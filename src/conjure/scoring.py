@@ -34,7 +34,7 @@ def score(artifact: Artifact, objects: Any) -> np.ndarray:
 
 def _pieces(encoded: Encoded) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None]]:
     """(x, given, mask) in batches; a stream as windows that overlap by one token, the last one shorter."""
-    x = encoded.x
+    x = encoded.x if encoded.x.is_floating_point() else encoded.x.long()
     if not encoded.window:
         for start in range(0, len(x), BATCH):
             rows = slice(start, start + BATCH)
