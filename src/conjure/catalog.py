@@ -30,6 +30,7 @@ OBJECTIVES = {
     "expectation": "conjure.objectives.expectation:Expectation",
     "elbo": "conjure.objectives.elbo:ELBO",
     "likelihood": "conjure.objectives.likelihood:Likelihood",
+    "orderless": "conjure.objectives.orderless:Orderless",
     "wasserstein": "conjure.objectives.wasserstein:Wasserstein",
 }
 
