@@ -196,6 +196,8 @@ def check_one_type(name: str, present: pd.Series) -> None:
     """DataError when most cells of a column of text, but not all, are numbers."""
     import pandas as pd
 
+    if not present.iloc[:: max(1, len(present) // 1000)].astype("str").str.contains(r"\d").any():
+        return  # quickly said of the usual column of words
     are = pd.to_numeric(present.astype("str"), errors="coerce").notna().to_numpy()
     if MIXED < are.mean() < 1:
         raise mixed(name, "a number", present, int(np.flatnonzero(~are)[0]))

@@ -42,7 +42,7 @@ def valid(frame: pd.DataFrame, codec: TableCodec) -> dict[str, float]:
 
 def broken(frame: pd.DataFrame, rules: tuple[str, ...], codec: TableCodec | None = None) -> dict[str, np.ndarray]:
     """Rule -> which rows break it, (rows,) bool; ConfigError for a fixed set without the codec that knows it."""
-    fields = codec.fields if codec else _fields(frame)
+    fields = codec.fields if codec else _fields(frame, rules)
     out = {}
     for text in rules:
         parsed = parse((text,), fields)
@@ -70,7 +70,7 @@ def same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     return list(one.columns) == list(other.columns) and one.reset_index(drop=True).equals(other.reset_index(drop=True))
 
 
-def _fields(frame: pd.DataFrame) -> dict[str, Field]:
-    schema = Schema.infer(frame)
+def _fields(frame: pd.DataFrame, rules: tuple[str, ...]) -> dict[str, Field]:
+    schema = Schema.infer(frame, {"rules": rules})
     # An id or a text can stand in a unique key: its values are told apart like those of a category.
     return {c.name: Field.learn(c, frame[c.name]) for c in schema.columns}

@@ -17,7 +17,7 @@ from conjure.domains.table import cells, coding, ids, words
 from conjure.domains.table.binning import Allowed
 from conjure.domains.table.derived import Arrays, Asked
 from conjure.domains.table.fields import Field
-from conjure.domains.table.keys import Supply, make_unique
+from conjure.domains.table.keys import Redraw, Supply, make_unique
 from conjure.domains.table.normal import NormalScores
 from conjure.domains.table.plan import Plan
 from conjure.domains.table.rules import Unique
@@ -99,17 +99,17 @@ class TableCodec:
         out = frame.copy()
         for name, field in self.fields.items():
             out[name] = field.known(frame[name])
-        columns = self.plan.known({n: f.read(out[n]) for n, f in self.fields.items()})
+        read = {n: f.read(out[n]) for n, f in self.fields.items()}
+        columns = self.plan.known(read)
         arrays = self.plan.forward(columns, cells.rows(frame))
-        for name, values in arrays.items():
-            if not self.coders[name].missing:
-                arrays[name] = np.where(np.isnan(values), self.coders[name].middle, values)
-        filled = self.plan.backward(arrays, {})
+        lost = [n for n, x in arrays.items() if not self.coders[n].missing and np.isnan(x).any()]
+        for name in lost:
+            arrays[name] = np.where(np.isnan(arrays[name]), self.coders[name].middle, arrays[name])
+        filled = self.plan.backward(arrays, {}) if lost else columns
         for name, field in self.fields.items():
-            new = np.isnan(columns[name]) & ~np.isnan(filled[name])
-            changed = new | (columns[name] != field.read(out[name])) & ~np.isnan(columns[name])
-            if changed.any():
-                out[name] = field.write(np.where(new, filled[name], columns[name])).set_axis(frame.index)
+            new = np.where(np.isnan(columns[name]), filled[name], columns[name])
+            if not np.array_equal(new, read[name], equal_nan=True):
+                out[name] = field.write(new).set_axis(frame.index)
         return out
 
     def decode(
@@ -121,8 +121,7 @@ class TableCodec:
         columns = self.plan.backward(arrays, asked)
         source = np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))
         for rule in self.plan.unique:
-            name = self._redrawn(rule, asked)
-            make_unique(rule, columns, name, self._supply(name), source)
+            make_unique(rule, columns, self._redraw(rule, asked), source)
         return self._written(columns, len(x), source)
 
     def complete(self, frame: pd.DataFrame, x: Tensor, rng: torch.Generator | None = None) -> pd.DataFrame:
@@ -262,19 +261,15 @@ class TableCodec:
                 )
         return arrays
 
-    def _redrawn(self, rule: Unique, asked: Asked) -> str:
+    def _redraw(self, rule: Unique, asked: Asked) -> Redraw:
         """The column of a key to draw again: the one with most values among those nothing else ties down."""
         free = [n for n in rule.columns if n not in asked and self.plan.free(n)]
         if not free:
-            raise ConfigError(
-                f"the rule {rule.text!r} cannot be kept: leave a column of it free of other rules and conditions"
-            )
-        return max(free, key=lambda n: self.schema[n].distinct)
-
-    def _supply(self, name: str) -> Supply:
-        low, high = self.span(name)
+            raise ConfigError(f"the rule {rule.text!r} needs a column free of other rules and of conditions")
+        name = max(free, key=lambda n: self.schema[n].distinct)
         field = self.fields[name]
-        return Supply(field.listed, field.column.grid, low, high, self.plan.declared(name)[1])
+        supply = Supply(field.listed, field.column.grid, *self.span(name), self.plan.declared(name)[1])
+        return Redraw(name, supply, len(free) == len(rule.columns))
 
     def span(self, name: str) -> tuple[float, float]:
         """The lowest and highest value of a learnt column, as its field reads it; without end for a sum's total."""

@@ -45,10 +45,18 @@ class Supply:
         return rng.permutation(free)[:n]
 
 
-def make_unique(
-    rule: Unique, columns: dict[str, np.ndarray], name: str, supply: Supply, rng: np.random.Generator
-) -> None:
-    """Redraw column `name`, in place, in rows that repeat an earlier key; ConfigError when there are too few values."""
+@dataclass(frozen=True)
+class Redraw:
+    """Which column of a key is drawn again, out of what, and whether its other columns may change too."""
+
+    name: str
+    supply: Supply
+    movable: bool
+
+
+def make_unique(rule: Unique, columns: dict[str, np.ndarray], redraw: Redraw, rng: np.random.Generator) -> None:
+    """Redraw cells, in place, in rows that repeat an earlier key; ConfigError when there are too few values."""
+    name, supply = redraw.name, redraw.supply
     own = columns[name][~np.isnan(columns[name])]
     for turn in range(ROUNDS):
         again = np.flatnonzero(~rule.holds(columns))
@@ -57,29 +65,48 @@ def make_unique(
         # The column's own values first, so that its distribution stays; then any in its range.
         fresh = rng.choice(own, len(again)) if turn < ROUNDS // 2 else supply.draw(len(again), rng)
         columns[name][again] = fresh
-    _fill(rule, columns, name, supply, rng)
+    _fill(rule, columns, redraw, rng)
 
 
-def _fill(rule: Unique, columns: dict[str, np.ndarray], name: str, supply: Supply, rng: np.random.Generator) -> None:
-    """Give the rows that still repeat a key the values that no row with the same other cells has."""
-    import pandas as pd
+def _fill(rule: Unique, columns: dict[str, np.ndarray], redraw: Redraw, rng: np.random.Generator) -> None:
+    """Give the rows that still repeat a key values that no row with the same other cells has.
 
-    again = np.flatnonzero(~rule.holds(columns))
+    Where these are too few, rows move to the other cells of rows that have some left.
+    """
+    name, again = redraw.name, np.flatnonzero(~rule.holds(columns))
     others = [n for n in rule.columns if n != name]
-    group = np.zeros(len(columns[name]), np.int64)
-    if others:
-        group = pd.DataFrame({n: columns[n] for n in others}).groupby(others, dropna=False).ngroup().to_numpy()
+    group = _groups(columns, others)
     order = np.argsort(group, kind="stable")
-    starts = np.searchsorted(group[order], np.arange(group.max(initial=0) + 2))
+    starts = np.searchsorted(group[order], np.arange(group.max() + 2))
+    left_over: list[int] = []
     for g in np.unique(group[again]):
         rows = again[group[again] == g]
+        free = redraw.supply.unused(_present(columns[name][order[starts[g] : starts[g + 1]]]), len(rows), rng)
+        columns[name][rows[: len(free)]] = free
+        left_over += rows[len(free) :].tolist()
+    for g in range(group.max() + 1) if redraw.movable else ():
+        if not left_over:
+            return
         members = order[starts[g] : starts[g + 1]]
-        used = columns[name][members]
-        free = supply.unused(used[~np.isnan(used)], len(rows), rng)
-        if len(free) < len(rows):
-            most = int(len(np.unique(used)) + len(free))
-            raise ConfigError(
-                f"the rule {rule.text!r} leaves only {most} different values of {name!r} for {len(members)} rows: "
-                "ask for fewer rows"
-            )
+        members = members[~np.isin(members, left_over)]
+        free = redraw.supply.unused(_present(columns[name][members]), len(left_over), rng)
+        rows, left_over = left_over[: len(free)], left_over[len(free) :]
         columns[name][rows] = free
+        for other in others:
+            columns[other][rows] = columns[other][members[0]] if len(members) else np.nan
+    if left_over:
+        most = len(columns[name]) - len(left_over)
+        raise ConfigError(f"the rule {rule.text!r} leaves only {most} different keys: ask for at most {most} rows")
+
+
+def _groups(columns: dict[str, np.ndarray], names: list[str]) -> np.ndarray:
+    """A number for each row, the same where it agrees in all the named columns."""
+    import pandas as pd
+
+    if not names:
+        return np.zeros(len(next(iter(columns.values()))), np.int64)
+    return pd.DataFrame({n: columns[n] for n in names}).groupby(names, dropna=False).ngroup().to_numpy()
+
+
+def _present(values: np.ndarray) -> np.ndarray:
+    return values[~np.isnan(values)]

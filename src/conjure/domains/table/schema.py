@@ -67,8 +67,11 @@ class Schema:
         """From training data, `declared` (as in a schema file) taking precedence; DataError, ConfigError."""
         declared = declared or {}
         columns = _declared_columns(declared, list(frame.columns))
-        found = tuple(_infer(str(name), frame[name], columns.get(str(name), {})) for name in frame.columns)
-        return cls(found, tuple(declared.get("rules", ())))
+        rules = tuple(declared.get("rules", ()))
+        # A column that a rule ties to others is modelled even if it looks like an id or never changes.
+        tied = {n for n in map(str, frame.columns) for r in rules if n in r and not r.strip().startswith("unique:")}
+        found = (_infer(str(n), frame[n], columns.get(str(n), {}), str(n) in tied) for n in frame.columns)
+        return cls(tuple(found), rules)
 
     def __getitem__(self, name: str) -> Column:
         for column in self.columns:
@@ -144,7 +147,7 @@ def _declared_columns(declared: dict[str, Any], names: list[str]) -> dict[str, d
     return columns
 
 
-def _infer(name: str, series: pd.Series, declared: dict[str, Any]) -> Column:
+def _infer(name: str, series: pd.Series, declared: dict[str, Any], tied: bool) -> Column:
     kind = declared.get("kind", "")
     series = cells.plain(series, mixed_allowed=kind in ("category", "text", "id"))
     present = series.dropna()
@@ -157,14 +160,14 @@ def _infer(name: str, series: pd.Series, declared: dict[str, Any]) -> Column:
         dtype=cells.dtype_word(series),
         example=str(present.iloc[0]) if len(present) else "",
     )
-    if distinct == 0 or (distinct == 1 and not kind and len(present) == len(series)):
+    if distinct == 0 or (distinct == 1 and not kind and not tied and len(present) == len(series)):
         return replace(column, kind="constant")
-    return _as_declared(column, present, declared) if kind else replace(_guess(column, present), **declared)
+    return _as_declared(column, present, declared) if kind else replace(_guess(column, present, tied), **declared)
 
 
-def _guess(column: Column, present: pd.Series) -> Column:
+def _guess(column: Column, present: pd.Series, tied: bool) -> Column:
     """The kind that the values suggest."""
-    unique = column.distinct == len(present) and len(present) >= FEW and not column.missing
+    unique = not tied and column.distinct == len(present) and len(present) >= FEW and not column.missing
     match column.dtype:
         case "bool":
             return replace(column, kind="boolean")
