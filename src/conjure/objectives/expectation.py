@@ -31,7 +31,7 @@ class Expectation(Objective):
     class Config:
         """The step size rho falls from `first` to `last` along a half cosine."""
 
-        first: float = 0.6
+        first: float = 0.3
         last: float = 0.01
 
     def __init__(self, model: Model, config: Config):
