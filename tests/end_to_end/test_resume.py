@@ -57,7 +57,7 @@ def test_sigkill_in_mid_run_changes_nothing(name: str, tmp_path: Path):
 def test_ctrl_c_ends_with_an_artifact_that_samples(tmp_path: Path):
     """Slow: a run that is long enough to be interrupted."""
     words = command("table vae", tmp_path / "a", "training.steps=1000000", "training.checkpoint_seconds=0.5")
-    process = subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for_step(tmp_path / "a", 1)
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
