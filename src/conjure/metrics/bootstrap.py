@@ -36,7 +36,7 @@ def around(values: np.ndarray, limits: tuple[float, float] = (-np.inf, np.inf)) 
     """
     value, drawn = float(values[0]), np.asarray(values[1:])
     spread = 1.96 * float(np.nanstd(drawn)) if np.isfinite(drawn).any() else np.nan
-    return Interval(value, max(limits[0], value - spread), min(limits[1], value + spread))
+    return _inside(value, spread, limits)
 
 
 def interval(
@@ -53,4 +53,9 @@ def interval(
 def mean_interval(values: np.ndarray, limits: tuple[float, float] = (-np.inf, np.inf)) -> Interval:
     """The mean of independent values, give or take 1.96 standard errors: what resampling would tend to."""
     mean, spread = float(np.mean(values)), 1.96 * float(np.std(values)) / len(values) ** 0.5
-    return Interval(mean, max(limits[0], mean - spread), min(limits[1], mean + spread))
+    return _inside(mean, spread, limits)
+
+
+def _inside(value: float, spread: float, limits: tuple[float, float]) -> Interval:
+    low, high = np.clip([value - spread, value + spread], *limits)
+    return Interval(value, float(low), float(high))

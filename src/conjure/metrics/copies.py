@@ -14,11 +14,13 @@ EXACT = Metric(
     "exact copies",
     "share of made rows that equal a training row in every column; the ceiling says how often held-out rows do",
     direction="down",
+    guard=True,
 )
 NEAR = Metric(
     "near copies",
     "share of made rows nearer to a training row than 95 % of held-out rows are; the ceiling is the rest of those",
     direction="down",
+    guard=True,
 )
 SHARE = 0.05
 ROWS, TRAINING = 2_000, 50_000

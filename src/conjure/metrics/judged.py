@@ -47,15 +47,19 @@ class Metric:
     range: tuple[float, float] = (0.0, 1.0)
     direction: Direction = "up"
     saturated: bool = False  # known to be, whatever the data
+    guard: bool = False  # watches for copies: a simple model may well copy less than chance, and ranks lose nothing
 
     def figure(
-        self, ours: Interval | None, baseline: float | None = None, ceiling: float | None = None, kind: str = ""
+        self, ours: Interval | float | None, baseline: float | None = None, ceiling: float | None = None, kind: str = ""
     ) -> Figure:
         """The metric's figure; it is saturated, too, where the baseline does as well as real data."""
+        value, low, high = ours if isinstance(ours, Interval) else (ours, None, None)
         made = Figure(
             self.name,
             self.meaning,
-            *((None, None, None) if ours is None else (ours.value, ours.low, ours.high)),
+            value,
+            low,
+            high,
             baseline,
             ceiling,
             self.range,
@@ -63,7 +67,7 @@ class Metric:
             self.saturated,
             kind,
         )
-        if baseline is None or ceiling is None:
+        if self.guard or baseline is None or ceiling is None:
             return made
         return replace(made, saturated=self.saturated or made.loss(baseline) <= made.loss(ceiling))
 

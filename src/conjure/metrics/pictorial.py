@@ -16,6 +16,7 @@ from conjure.metrics.judged import Judged
 from conjure.metrics.words import summary
 
 COMPONENTS = 64
+FLAT = 0.05  # of full brightness: pixels that vary less are not blown up to what others vary
 POINTS, LEARNT = 5_000, 2_000  # pictures a side; pictures that the features are learnt from
 FEWEST = 16
 
@@ -29,7 +30,7 @@ class Components:
     def __init__(self, pictures: np.ndarray):
         flat = _flat(pictures)
         self.mean, spread = flat.mean(0), flat.std(0)
-        self.spread = np.where(spread > 1 / 255, spread, 1.0)
+        self.spread = np.maximum(spread, FLAT)
         z = (flat - self.mean) / self.spread
         _, _, axes = np.linalg.svd(z - z.mean(0), full_matrices=False)
         self.axes = axes[:COMPONENTS].T

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,20 +131,22 @@ class _Sides:
         return [_three(m, found) for m in (*metrics, manifold.DENSITY, manifold.COVERAGE)]
 
     def copies(self) -> list[Figure]:
-        if self.train is None:
+        if (train := self.train) is None:
             return []
-        made = [copies.EXACT.figure(copies.exact(self.synthetic, self.train))]
-        near = copies.Nearness(self.train, self.held_out, self.rng("copies"))
-        made.append(copies.NEAR.figure(near.share(self.synthetic)))
-        beside: list[dict[str, Any]] = [
-            {"ceiling": copies.exact(self.held_out, self.train).value},
-            {"ceiling": near.ceiling()},
+        near = copies.Nearness(train, self.held_out, self.rng("copies"))
+        known = self.baseline is not None
+        return [
+            copies.EXACT.figure(
+                copies.exact(self.synthetic, train),
+                copies.exact(self.baseline, train).value if known else None,  # type: ignore[arg-type]
+                copies.exact(self.held_out, train).value,
+            ),
+            copies.NEAR.figure(
+                near.share(self.synthetic),
+                near.share(self.baseline).value if known else None,  # type: ignore[arg-type]
+                near.ceiling(),
+            ),
         ]
-        if self.baseline is not None:
-            beside[0]["baseline"] = copies.exact(self.baseline, self.train).value
-            beside[1]["baseline"] = near.share(self.baseline).value
-        # A baseline that copies less than chance is no sign that the figure is worn out.
-        return [replace(figure, **more) for figure, more in zip(made, beside)]
 
     def _beside(self, metric: Metric, measure: Any) -> Figure:
         others = [None if g is None else measure(g).value for g in (self.baseline, self.train)]

@@ -7,47 +7,52 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from conjure.core.rng import derive
 from conjure.metrics import likelihood
 from conjure.metrics.bootstrap import Interval, mean_interval
 from conjure.metrics.figure import Figure, Report, Table
 from conjure.metrics.judged import Judged, Metric
 from conjure.metrics.words import summary
 
-PIECE = 50  # characters of a stretch that is looked for in the training text
+PIECE, LONG = 50, 512  # characters of a stretch looked for in the training text, and of the pieces texts are cut to
 WORDS = 2
 SHOWN, SHORT = 5, 400
+PIECES = 200  # of each text that are looked at
 COPIED = Metric(
     "copied text",
     f"share of stretches of {PIECE} characters that stand word for word in the training text; the ceiling says "
     "how often real text does so",
     direction="down",
+    guard=True,
 )
 LONGEST = Metric(
     "longest copy",
-    "characters of the longest stretch of one text that stands in the training text",
+    f"characters of the longest stretch, up to {LONG}, that stands in the training text",
     (0.0, math.inf),
     "down",
+    guard=True,
 )
-DISTINCT = Metric("distinct-2", "different pairs of neighbouring words over all pairs, in as many words of each text")
+DISTINCT = Metric(
+    "distinct-2 gap",
+    "how far samples are from held-out text in variety: different pairs of neighbouring words over all pairs",
+    direction="down",
+)
 
 
 def judge(judged: Judged) -> Report:
     """Bits per byte beside n-grams, and what samples say: variety and copies.
 
     Objects are lists of documents. How hard real text is to predict nobody knows, so bits per byte have no
-    ceiling; the others have held-out text as theirs.
+    ceiling; the others have real text as theirs.
     """
     size = sum(len(d.encode("utf-8", "surrogatepass")) for d in judged.held_out)
     report = Report(judged.title, likelihood.bits_per_byte(judged, size), notes=list(judged.notes))
-    report.notes.append("Baseline: n-grams with Kneser-Ney smoothing. Ceiling: held-out text in the place of samples.")
+    report.notes.append("Baseline: n-grams with Kneser-Ney smoothing. Ceiling: real text in the place of samples.")
     report.notes.append("Bits per byte have no ceiling: the entropy of text is unknown.")
-    texts = [judged.synthetic, judged.baseline, judged.held_out]
-    report.figures += _variety(texts, np.random.default_rng(derive(judged.seed, "metrics", "text")))
+    report.figures += _variety([judged.held_out, judged.synthetic, judged.baseline, judged.train])
     if judged.train is None:
         report.notes.append("Not measured: copies and the baseline (training text not found).")
     else:
-        report.figures += _copies(texts, judged.train)
+        report.figures += _copies([judged.synthetic, judged.baseline, judged.held_out], judged.train)
     rows = [(text[:SHORT] + ("..." if len(text) > SHORT else ""),) for text in judged.synthetic[:SHOWN]]
     report.tables.append(Table("Samples", ("the first few",), rows))
     report.summary = summary(report.figures)
@@ -60,54 +65,61 @@ def distinct(words: Sequence[str], n: int = WORDS) -> float:
     return len(set(grams)) / len(grams) if grams else math.nan
 
 
-def found(pieces: str, text: str, length: int = PIECE) -> np.ndarray:
-    """For each stretch of `length` characters, whether it stands in a text; bool (len(pieces) - length + 1,)."""
-    here, there = (_fingerprints(s, length) for s in (pieces, text))
-    return np.isin(here, there)
+class Stretches:
+    """Every stretch of a text, by length, as sorted fingerprints."""
+
+    def __init__(self, text: str):
+        self.text = text
+        self.known: dict[int, np.ndarray] = {}
+
+    def found(self, piece: str, length: int = PIECE) -> np.ndarray:
+        """For each stretch of `length` characters, whether it stands in the text; (len(piece) - length + 1,) bool."""
+        if length not in self.known:
+            self.known[length] = np.unique(_fingerprints(self.text, length))
+        known, wanted = self.known[length], _fingerprints(piece, length)
+        if not len(known):
+            return np.zeros(len(wanted), bool)
+        return known[np.searchsorted(known, wanted).clip(max=len(known) - 1)] == wanted
+
+    def longest(self, pieces: list[str]) -> int:
+        """The longest stretch of any piece in the text: where one of length L stands, so does one of L - 1."""
+        low, high = 0, max(map(len, pieces), default=0)
+        while low < high:
+            middle = (low + high + 1) // 2
+            known = any(self.found(piece, middle).any() for piece in pieces)
+            low, high = (middle, high) if known else (low, middle - 1)
+        return low
 
 
-def longest(document: str, text: str) -> int:
-    """The longest stretch of a document that stands in a text: if one of length L does, so does one of L - 1."""
-    low, high = 0, len(document)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if found(document, text, middle).any() else (low, middle - 1)
-    return low
+def _variety(texts: list[list[str] | None]) -> list[Figure]:
+    """How far distinct-2 of samples, baseline and training text is from held-out text's.
 
-
-def _variety(texts: list[list[str] | None], rng: np.random.Generator) -> list[Figure]:
-    """Distinct-2 of the texts cut to one number of words, for it falls with length."""
+    All are cut to one number of words, for it falls with length.
+    """
     words = [None if t is None else "\n".join(t).split() for t in texts]
     n = min(len(w) for w in words if w is not None)
-    if n <= WORDS:
+    if n < 2 * WORDS:
         return []
-    ours, baseline, real = (None if w is None else distinct(w[:n]) for w in words)
-    parts = [distinct(part.tolist()) for part in np.array_split(np.array(words[0][:n], object), min(10, n // 4 or 1))]  # type: ignore[index]
+    real = distinct(words[0][:n])  # type: ignore[index]
+    ours, *others = (None if w is None else abs(distinct(w[:n]) - real) for w in words[1:])
+    parts = [distinct(part.tolist()) for part in np.array_split(np.array(words[1][:n], object), min(10, n // 4))]  # type: ignore[index]
     spread = 1.96 * float(np.std(parts)) / len(parts) ** 0.5
-    return [DISTINCT.figure(Interval(ours, max(0, ours - spread), min(1, ours + spread)), baseline, real)]  # type: ignore[operator]
+    return [DISTINCT.figure(Interval(ours, max(0, ours - spread), min(1, ours + spread)), *others)]  # type: ignore[operator]
 
 
 def _copies(texts: list[list[str] | None], train: list[str]) -> list[Figure]:
-    text = "\0".join(train)
-    shares, longests = [], []
+    """Copied stretches of samples, baseline and held-out text, all cut into pieces of one size."""
+    stretches = Stretches("\0".join(train))
+    shares: list[Interval | None] = []
+    longest: list[float | None] = []
     for documents in texts:
-        if documents is None:
-            shares.append(None)
-            longests.append(None)
-            continue
-        parts = [found(d, text).mean() for d in documents for d in _cut(d) if len(d) >= PIECE]
+        pieces = [d[k : k + LONG] for d in documents or () for k in range(0, len(d), LONG)]
+        pieces = pieces[:: max(1, len(pieces) // PIECES)]
+        parts = [stretches.found(p).mean() for p in pieces if len(p) >= PIECE]
         shares.append(mean_interval(np.array(parts), (0, 1)) if parts else None)
-        # A long held-out text has more chances than a sample, so all are looked at in pieces of one size.
-        longests.append(max(longest(piece, text) for d in documents[:SHOWN] for piece in _cut(d)[:SHOWN]))
-    made = []
-    if shares[0] is not None:
-        made.append(COPIED.figure(shares[0], *(s.value if s else None for s in shares[1:])))
-    ours, *others = (None if v is None else float(v) for v in longests)
-    return [*made, LONGEST.figure(Interval(ours, ours, ours), *others)]  # type: ignore[arg-type]
-
-
-def _cut(document: str, length: int = 512) -> list[str]:
-    return [document[k : k + length] for k in range(0, len(document), length)]
+        longest.append(float(stretches.longest(pieces)) if pieces else None)
+    made = [] if shares[0] is None else [COPIED.figure(shares[0], *(s and s.value for s in shares[1:]))]
+    return [*made, LONGEST.figure(*longest)]
 
 
 def _fingerprints(text: str, length: int) -> np.ndarray:
