@@ -85,9 +85,8 @@ class Recipe:
         _, config, _ = self.configs()
         if reason := model.refuses(space, given, config):
             raise ConfigError(f"{reason}; `conjure list models` says what fits")
-        missing = [need for need in objective.needs if not callable(getattr(model, need, None))]
-        if missing:
-            raise ConfigError(f"objective {self.objective!r} needs a model with {missing[0]}; {self.model!r} has none")
+        if reason := objective.refuses(model):
+            raise ConfigError(f"{reason}; docs/grid.md lists what goes together")
 
     def to_json(self) -> str:
         return json.dumps(plain(self.nested()), indent=2)

@@ -16,13 +16,9 @@ SPACES: dict[str, Space] = {
 
 
 def objectives_for(model: str) -> list[str]:
-    """Objectives whose needs a family meets and that claim it (or any family)."""
+    """Objectives that serve a family, by their own answer."""
     family = catalog.resolve("models", model)
-    fits = []
-    for name in catalog.OBJECTIVES:
-        if all(callable(getattr(family, need, None)) for need in catalog.resolve("objectives", name).needs):
-            fits.append(name)
-    return fits
+    return [name for name in catalog.OBJECTIVES if catalog.resolve("objectives", name).refuses(family) is None]
 
 
 def markdown() -> str:
@@ -31,7 +27,7 @@ def markdown() -> str:
         "# The grid",
         "",
         "Which family models which kind of data, and by which objectives. Made by `make docs` out of the families'",
-        "own answers (`Model.refuses`) and the objectives' needs; a test holds this page to them.",
+        "own answers (`Model.refuses`) and the objectives' (`Objective.refuses`); a test holds this page to them.",
         "",
         "| family | " + " | ".join(SPACES) + " | objectives |",
         "|---" * (len(SPACES) + 2) + "|",

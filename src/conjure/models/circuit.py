@@ -27,6 +27,7 @@ class Circuit(Model):
 
     spaces = (Columns,)
     score_kind = "exact"
+    gradient = False
 
     @dataclass(frozen=True)
     class Config:

@@ -18,12 +18,12 @@ CHUNK = 4096  # rows sampled at a time
 
 
 class AnyOrder(Model):
-    """log P(x) = sum_i log P(x_o(i) | x_o(1..i-1)) for any order o of the columns (Uria et al. 2014, sec. 3).
+    """log P(x) = sum_i log P(x_o(i) | x_o(1..i-1)) for any order o of the columns (Uria et al. 2014).
 
     What is known of a row is the sum of its known columns' vectors, so that the order in which they came
     does not matter. A residual perceptron turns the sum into features, and a linear head per column into
     logits, which stand on the columns' log-frequencies. Orders need not agree with each other: training
-    makes them agree as far as it goes (Hoogeboom et al. 2022, sec. 3).
+    makes them agree as far as it goes (Hoogeboom et al. 2022).
     """
 
     spaces = (Columns,)
@@ -182,7 +182,7 @@ class Block(nn.Module):
     def __init__(self, width: int, dropout: float):
         super().__init__()
         self.norm, self.drop = nn.LayerNorm(width), nn.Dropout(dropout)
-        self.widen, self.mix = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+        self.widen, self.mix = nn.Linear(width, width), nn.Linear(width, width)
         nn.init.zeros_(self.mix.weight)
 
     def forward(self, x: Tensor) -> Tensor:

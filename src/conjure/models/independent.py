@@ -20,6 +20,7 @@ class Independent(Model):
 
     spaces = (Columns,)
     score_kind = "exact"
+    gradient = False
 
     @dataclass(frozen=True)
     class Config:

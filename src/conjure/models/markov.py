@@ -45,6 +45,7 @@ class Markov(Model):
     spaces = (Tokens,)
     methods = ("log_prob",)
     score_kind = "exact"
+    gradient = False
 
     @dataclass(frozen=True)
     class Config:

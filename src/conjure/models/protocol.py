@@ -19,6 +19,7 @@ class Model(nn.Module):
 
     spaces: ClassVar[tuple[type, ...]] = ()  # kinds of space the family serves
     given_spaces: ClassVar[tuple[type, ...]] = ()  # kinds of condition it takes
+    gradient: ClassVar[bool] = True  # False where what is learnt are counts, which no gradient moves
     methods: ClassVar[tuple[str, ...]] = ()  # methods an objective's loss may call; kept in step over processes
 
     def __init__(self, space: Space, given: Space | None, config: Any):

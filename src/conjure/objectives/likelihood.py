@@ -24,6 +24,12 @@ class Likelihood(Objective):
     class Config:
         """Nothing to set."""
 
+    @classmethod
+    def refuses(cls, model: type[Model]) -> str | None:
+        if super().refuses(model) is None and getattr(model, "score_kind", "") != "exact":
+            return f"Likelihood needs an exact log P(x); {model.__name__} has a {getattr(model, 'score_kind', 'none')}"
+        return super().refuses(model)
+
     def __init__(self, model: Model, config: Likelihood.Config):
         super().__init__(model, config)
         self.quick = getattr(type(model), "mean_nats", None) is not None

@@ -17,7 +17,7 @@ class Orderless(Objective):
 
     The first t columns of a random order are known, t uniform on 0 .. K-1. Any of the K - t others may come
     next, so their mean loss stands for step t, and K of such steps make a row: weight K / (K - t) on each
-    (Uria et al. 2014, sec. 4). A share `natural` of the rows keeps the columns' own order, in which rows are
+    (Uria et al. 2014). A share `natural` of the rows keeps the columns' own order, in which rows are
     scored and sampled, so that the network spends more on the sets it is asked about most.
     """
 

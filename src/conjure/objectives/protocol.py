@@ -35,6 +35,16 @@ class Objective(nn.Module):
         super().__init__()
         self.model, self.config = model, config
 
+    @classmethod
+    def refuses(cls, model: type[Model]) -> str | None:
+        """Why this objective cannot serve a family, in one sentence; None when it can."""
+        missing = [need for need in cls.needs if not callable(getattr(model, need, None))]
+        if missing:
+            return f"{cls.__name__} needs a model with {missing[0]}, which {model.__name__} has not"
+        if cls.pure and not model.gradient:
+            return f"{model.__name__} learns by counts, which {cls.__name__}'s gradient does not move"
+        return None
+
     def players(self) -> dict[str, nn.Module]:
         """Modules with an optimizer of their own; the model's own name comes first."""
         return {"model": self.model}
