@@ -15,7 +15,7 @@ from conjure.models.conditions import codes
 from conjure.models.protocol import Model
 from conjure.nets.columns import Layout
 from conjure.nets.ends import Sizes, Writer
-from conjure.nets.likelihoods import gumbel
+from conjure.nets.likelihoods import gumbel, normal, uniform
 
 CHUNK = 4096  # examples drawn at a time
 
@@ -72,19 +72,14 @@ class Generator(Model):
 
     def sample(self, n: int, *, given: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
         given = codes(self, n, given)
-        where = rng.device if rng else self.device
         parts = []
         for start in range(0, n, CHUNK):
             count = min(CHUNK, n - start)
-            z = torch.randn(count, self.config.latent, generator=rng, device=where).to(self.device)
-            u = (
-                torch.rand(count, self.layout.wide, generator=rng, device=where).to(self.device)
-                if self.layout
-                else None
-            )
-            parts.append(self.generate(z, u, None if given is None else given[start : start + count]))
-        x = torch.cat(parts)
-        return self.layout.narrow(x) if self.layout else x.clamp(self.space.low, self.space.high)
+            z = normal(torch.empty(count, self.config.latent, device=self.device), rng)
+            spread = uniform(z.new_empty(count, self.layout.wide), rng) if self.layout else None
+            x = self.generate(z, spread, None if given is None else given[start : start + count])
+            parts.append(self.layout.narrow(x) if self.layout else x.clamp(self.space.low, self.space.high))
+        return torch.cat(parts)
 
     def _bounded(self, x: Tensor) -> Tensor:
         low, high = self.space.low, self.space.high

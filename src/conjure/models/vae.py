@@ -14,7 +14,7 @@ from conjure.core.space import Columns, Dense, Space
 from conjure.models.conditions import codes
 from conjure.models.protocol import Model
 from conjure.nets.ends import Reader, Sizes, Writer
-from conjure.nets.likelihoods import Bernoulli, Gaussian, Logistic, MixedColumns
+from conjure.nets.likelihoods import Bernoulli, Gaussian, Logistic, MixedColumns, normal
 
 CHUNK = 4096  # examples drawn at a time
 
@@ -110,7 +110,7 @@ class VAE(Model):
         parts = []
         for start in range(0, n, CHUNK):
             count = min(CHUNK, n - start)
-            z = torch.randn(count, self.latent, generator=rng, device=rng.device if rng else None).to(self.device)
+            z = normal(torch.empty(count, self.latent, device=self.device), rng)
             written = self.writer(z, None if given is None else given[start : start + count])
             parts.append(self.likelihood.draw(written, rng))
         return torch.cat(parts)

@@ -76,6 +76,7 @@ class Wasserstein(Objective):
         """Sliced distance of samples to held-out data, the critic's own beside it.
 
         The critic's distance shrinks when the critic is weak, so it cannot tell when to stop; the sliced one can.
+        Spread over processes each measures its own rows, which are fewer, so the figure is a little higher there.
         """
         fake, real = self._fake(batch), self.critic.spread(batch.x)
         gap = self.critic(real, batch.given).mean() - self.critic(fake, batch.given).mean()
