@@ -183,7 +183,7 @@ class Binning:
         width = np.where(width > 0, width, 1.0)
         spread = max(float(self.high[-1] - self.low[0]), 1.0 if self.grid else 1e-12)
         beyond = np.maximum(np.maximum(self.low[0] - x, x - self.high[-1]), 0.0)
-        far = 0.5 * spread / (beyond + spread) ** 2
+        far = 0.5 / spread / (1.0 + beyond / spread) ** 2
         stray = np.where(beyond > 0, far, 1.0 / width)
         density = (1 - STRAY) * seen + STRAY * stray
         return np.where(absent, 0.0, np.log(np.maximum(density, 1e-300)))

@@ -135,7 +135,8 @@ def decimals(values: np.ndarray) -> tuple[int | None, bool]:
     """(decimals that every value keeps to, or None; whether that is so of the values in 32 bits)."""
     top = np.abs(values).max(initial=0.0)
     for single in (False, True):
-        held = values.astype(np.float32) if single else values
+        with np.errstate(over="ignore"):
+            held = values.astype(np.float32) if single else values
         if single and not np.array_equal(held.astype(np.float64), values):
             break
         for places in range(10):

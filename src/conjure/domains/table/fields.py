@@ -84,6 +84,8 @@ class Field:
         out = pd.Series(stamps).mask(absent)
         if column.form:
             return self._written(out)
+        if column.dtype == "date":
+            return out.dt.date.astype(object).where(~absent, None)
         return out.dt.tz_localize("UTC").dt.tz_convert(column.zone) if column.zone else out
 
     def parse(self, word: Any) -> float:

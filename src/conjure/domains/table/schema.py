@@ -26,7 +26,7 @@ KEY_NAME = re.compile(r"(^|[_\s.-])(id|uuid|guid|key|index|nr|no)$|^unnamed|[a-z
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `dtype` is how its values come out: int, float, bool, str, category or datetime.
+    """One column. `dtype` is how its values come out: int, float, bool, str, category, datetime or date.
 
     `decimals` of a number is None when it follows no decimal grid; `single` says it was held in 32 bits.
     `unit` is the number of microseconds between possible moments, `form` their strftime form when they
@@ -148,7 +148,7 @@ def _declared_columns(declared: dict[str, Any], names: list[str]) -> dict[str, d
 
 
 def _infer(name: str, series: pd.Series, declared: dict[str, Any], tied: bool) -> Column:
-    kind = declared.get("kind", "")
+    kind, objects = declared.get("kind", ""), series.dtype == object
     series = cells.plain(series, mixed_allowed=kind in ("category", "text", "id"))
     present = series.dropna()
     distinct = int(present.nunique())
@@ -162,7 +162,8 @@ def _infer(name: str, series: pd.Series, declared: dict[str, Any], tied: bool) -
     )
     if distinct == 0 or (distinct == 1 and not kind and not tied and len(present) == len(series)):
         return replace(column, kind="constant")
-    return _as_declared(column, present, declared) if kind else replace(_guess(column, present, tied), **declared)
+    column = _as_declared(column, present, declared) if kind else replace(_guess(column, present, tied), **declared)
+    return replace(column, dtype="date") if objects and column.dtype == "datetime" else column
 
 
 def _guess(column: Column, present: pd.Series, tied: bool) -> Column:
@@ -190,7 +191,8 @@ def _number(column: Column, present: pd.Series, unique: bool) -> Column:
     values = present.to_numpy(np.float64)
     if column.dtype == "int":
         span = values.max() - values.min() + 1
-        if unique and (span == len(values) or KEY_NAME.search(column.name)):
+        # So many whole numbers in so short a span do not all differ by chance.
+        if unique and (span <= 2 * len(values) or KEY_NAME.search(column.name)):
             return replace(column, kind="id")
         if column.distinct == 2 and set(values) == {0.0, 1.0}:
             return replace(column, kind="boolean")

@@ -263,3 +263,54 @@ def test_laws_on_any_table(rows, bins):
     assert np.isfinite(codec.log_density(frame)).all()
     drawn = codec.decode(codec.independent(20, rng(4)), rng(5))
     assert codec.space.contains(codec.encode(drawn).x)
+
+
+HOURS = pd.date_range("2020-01-01", periods=120, freq="h")
+FORMS = {
+    "nullable whole numbers": pd.Series(pd.array([1, None, 3] * 40, dtype="Int64")),
+    "nullable booleans": pd.Series(pd.array([True, None, False] * 40, dtype="boolean")),
+    "categories": pd.Series(pd.Categorical(["lo", "hi", None] * 40, categories=["lo", "hi"])),
+    "zone": pd.Series(np.repeat(HOURS[:60].tz_localize("Europe/Paris"), 2)),
+    "dates as objects": pd.Series([d.date() for d in HOURS]),
+    "times as objects": pd.Series([d.time() for d in HOURS]),
+    "single precision": pd.Series((np.arange(120) % 31 / 10).astype(np.float32)),
+    "enormous": pd.Series(10.0 ** np.linspace(-300, 300, 120)),
+    "enormous whole": pd.Series(np.repeat(2**60 + np.arange(40), 3)),
+    "american": pd.Series(np.repeat(HOURS[:60], 2).strftime("%m/%d/%Y %H:%M")),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_values_come_out_in_the_form_they_went_in(name):
+    frame = pd.DataFrame({"x": FORMS[name], "y": np.arange(120) % 7})
+    codec = TableCodec.learn(frame, Config(distinct=1000))
+    codec = TableCodec.from_state(json.loads(json.dumps(codec.state())))
+    x = codec.encode(frame).x
+    out = codec.decode(x, rng())
+    assert (codec.encode(out).x == x).all()
+    assert (out["x"].isna() == frame["x"].isna()).all()
+    there = out["x"].notna()
+    if name != "enormous":
+        known = {str(v).removesuffix(".0") for v in frame["x"].dropna()}
+        near = np.mean([str(v).removesuffix(".0") in known for v in out["x"][there]])
+        assert near > 0.9 if name == "single precision" else near == 1.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ids_differ_and_follow_the_pattern(seed):
+    r = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "uuid": [f"{a:08x}-{b:04x}" for a, b in zip(r.integers(0, 2**32, 50), r.integers(0, 2**16, 50))],
+            "short_id": r.permutation([f"Q{k}" for k in range(10, 60)]),
+            "user_id": r.choice(10**7, 50, replace=False) + 10**7,
+            "y": r.integers(0, 3, 50),
+        }
+    )
+    codec = TableCodec.learn(frame, Config())
+    assert codec.schema.ids == ("uuid", "short_id", "user_id")
+    out = codec.decode(codec.independent(5000, rng(seed)), rng(seed))
+    assert all(out[name].is_unique for name in codec.schema.ids)
+    assert out["uuid"].str.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}").all()
+    assert out["short_id"].str.fullmatch(r"Q\d+").all()
+    assert out["user_id"].between(10**7, 2 * 10**7).all()
