@@ -9,7 +9,6 @@ from conjure.core.space import Category, Columns, Dense, Number
 from conjure.models.gan import Generator
 from conjure.objectives.wasserstein import Wasserstein, sliced_distance, slope_penalty
 
-
 PLANE = Dense((2,))
 
 
