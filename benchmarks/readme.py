@@ -1,0 +1,92 @@
+"""The README's table of results, made from the JSON files in benchmarks/results.
+
+Usage: python benchmarks/readme.py (a test holds the README to what this makes).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+OPEN, CLOSE = "<!-- results -->", "<!-- end of results -->"
+
+TABLE_ROWS = ("conjure circuit", "conjure columns", "conjure vae", "conjure gan")
+PEER_ROWS = ("tabularargn", "tvae", "ctgan", "independent columns", "real rows")
+TITLES = {
+    "conjure circuit": "**conjure** (default, circuit)",
+    "conjure columns": "conjure `--model columns`",
+    "conjure vae": "conjure `--model vae`",
+    "conjure gan": "conjure `--model gan`",
+    "tabularargn": "mostlyai-engine 2.7.3, TabularARGN",
+    "tvae": "ctgan 0.12.1, TVAE, 300 epochs",
+    "ctgan": "ctgan 0.12.1, CTGAN, 300 epochs",
+    "independent columns": "independent columns (baseline)",
+    "real rows": "real rows (ceiling)",
+}
+
+
+def cell(value: dict[str, float] | None, digits: int = 3) -> str:
+    """Mean, with half of its 95 % interval where there were repetitions."""
+    if value is None:
+        return "-"
+    mean = f"{value['mean']:.{digits}f}"
+    return mean if "low" not in value else f"{mean} ± {(value['high'] - value['low']) / 2:.{digits}f}"
+
+
+def adult(found: dict[str, Any]) -> list[str]:
+    """Synthetic Adult: every model of the run, in the order of the lists above."""
+    lines = [
+        f"**Synthetic Adult** ({found['machine']}, {found['day']}, commit {found['commit']}). C2ST: AUC of XGBoost that "
+        "tells training rows from made ones; TSTR: AUC of XGBoost learnt on made rows, tested on held-out real ones; "
+        "shapes and pairs by sdmetrics.",
+        "",
+        "| model | fits | C2ST (0.5 is best) | TSTR | pairs | shapes | nats a row | fit, CPU-s |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name in (*TABLE_ROWS, *PEER_ROWS):
+        if s := found["summary"].get(name):
+            numbers = [cell(s.get(k)) for k in ("c2st", "tstr", "pairs", "shapes")]
+            ends = [cell(s.get("nats"), 2), cell(s.get("fit_cpu"), 0)]
+            lines.append(f"| {TITLES[name]} | {s['tstr']['n']} | " + " | ".join([*numbers, *ends]) + " |")
+    return [*lines, "", "`python benchmarks/tables_adult.py`"]
+
+
+def shakespeare(found: dict[str, Any]) -> list[str]:
+    """Characters of Shakespeare: ours at fractions of nanoGPT's CPU-seconds."""
+    lines = [
+        f"**Characters of Shakespeare**, context 64, one thread ({found['machine']}, {found['day']}, commit "
+        f"{found['commit']}). Loss in nats a character over the whole validation split; CPU-seconds of the whole process.",
+        "",
+        "| model | runs | validation loss | CPU-s | share of nanoGPT's |",
+        "|---|---|---|---|---|",
+    ]
+    for name, s in found["figures"].items():
+        title = "nanoGPT, its CPU setting" if name == "nanoGPT" else name
+        numbers = [cell(s["loss"]), cell(s["cpu_seconds"], 0), cell(s.get("ratio"), 2)]
+        lines.append(f"| {title} | {s['loss']['n']} | " + " | ".join(numbers) + " |")
+    return [*lines, "", "`python benchmarks/text_shakespeare.py`"]
+
+
+def markdown() -> str:
+    """All tables there are results for."""
+    parts = []
+    for name, make in (("tables_adult", adult), ("text_shakespeare", shakespeare)):
+        path = RESULTS / f"{name}.json"
+        if path.exists():
+            parts.append("\n".join(make(json.loads(path.read_text("utf-8")))))
+    return "\n\n".join(parts)
+
+
+def updated(text: str) -> str:
+    """A README with the table between its marks made anew."""
+    before, _, rest = text.partition(OPEN)
+    _, _, after = rest.partition(CLOSE)
+    return f"{before}{OPEN}\n{markdown()}\n{CLOSE}{after}"
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    readme.write_text(updated(readme.read_text("utf-8")), "utf-8")
