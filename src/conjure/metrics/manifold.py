@@ -13,7 +13,10 @@ from conjure.metrics.bootstrap import Interval, interval, mean_interval
 from conjure.metrics.judged import Metric
 
 PRECISION = Metric("precision", "share of made points in a ball from a real point to its 3rd neighbour")
-RECALL = Metric("recall", "share of real points in a ball from a made point to its 3rd neighbour")
+RECALL = Metric(
+    "recall",
+    "share of real points in a ball from a made point to its 3rd neighbour; it falls with lost variety, not with noise",
+)
 DENSITY = Metric("density", "how many real neighbourhoods a made point lies in, over those expected", (0.0, np.inf))
 COVERAGE = Metric("coverage", "share of real points with a made point nearer than their 5th real neighbour")
 ALPHA = Metric(

@@ -54,16 +54,15 @@ def judge(judged: Judged) -> Report:
     n = min(POINTS, *(len(side) for side in (real, made, train) if side is not None))
     if n < FEWEST:
         raise DataError(f"{n} images on a side are too few to judge; at least {FEWEST} are needed")
-    features = Components(
-        (real if train is None else train)[rng.permutation(len(real if train is None else train))[:POINTS]]
-    )
+    # Learnt from held-out pictures, to which made, baseline and training ones are strangers alike.
+    features = Components(real[rng.permutation(len(real))[:LEARNT]])  # type: ignore[index, arg-type]
     sides = [None if s is None else features(s[rng.permutation(len(s))[:n]]) for s in (real, made, baseline, train)]
     report = Report(judged.title, _figures(features.name, sides, rng), notes=list(judged.notes))  # type: ignore[arg-type]
     report.figures += likelihood.nats(judged)
     report.notes.append(
         f"{n:,} pictures a side. Features: {features.name}, the first {features.axes.shape[1]} principal components "
-        f"of standardised pixels of {'held-out' if train is None else 'training'} pictures. Baseline: every pixel "
-        "drawn by itself. Ceiling: training pictures in the place of made ones."
+        "of standardised pixels of held-out pictures. Baseline: every pixel drawn by itself. Ceiling: training "
+        "pictures in the place of made ones."
     )
     if train is None:
         report.notes.append("Not measured: baseline, ceiling, nearest training pictures (training data not found).")
