@@ -32,11 +32,11 @@ class AnyOrder(Model):
 
     @dataclass(frozen=True)
     class Config:
-        """`layers` residual blocks of `width` channels; dropout falls on the known vectors' sum and in blocks."""
+        """`layers` residual blocks of `width` channels; dropout falls on what is inside the blocks."""
 
-        width: int = 256
+        width: int = 192
         layers: int = 2
-        dropout: float = 0.1
+        dropout: float = 0.2
 
     def __init__(self, space: Columns, given: Space | None, config: Config):
         super().__init__(space, given, config)
@@ -152,7 +152,7 @@ class AnyOrder(Model):
                 logits = self._logits(i, self._features(state[rows]))
                 if weights is not None:
                     logits = logits + weights[i][rows].log()
-                vectors = self.embed[self.starts[i] + choose(i, rows, logits)]
+                vectors = F.embedding(self.starts[i] + choose(i, rows, logits), self.embed)
                 state = state.index_add(0, rows, vectors)
         return pins
 
