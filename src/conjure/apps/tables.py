@@ -23,7 +23,15 @@ def columns() -> Recipe:
         domain="table",
         model="columns",
         objective="orderless",
-        training={"epochs": 20.0, "batch": 256, "rate": 3e-3, "average": 0.998, "patience": 5, "validate_every": 100},
+        training={
+            "epochs": 20.0,
+            "batch": 256,
+            "rate": 3e-3,
+            "decay": 0.5,
+            "average": 0.998,
+            "patience": 5,
+            "validate_every": 100,
+        },
     )
 
 
