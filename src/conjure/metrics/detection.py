@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from conjure.metrics.bootstrap import Interval, interval
+from conjure.metrics.extra import needs
 from conjure.metrics.features import Features
 from conjure.metrics.frames import Grid, join
-from conjure.metrics.judged import Metric, needs
+from conjure.metrics.judged import Metric
 
 if TYPE_CHECKING:
     import pandas as pd

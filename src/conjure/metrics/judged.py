@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from conjure.core.errors import ConfigError
 from conjure.metrics.bootstrap import Interval
 from conjure.metrics.figure import Direction, Figure
 
@@ -70,11 +69,3 @@ class Metric:
         if self.guard or baseline is None or ceiling is None:
             return made
         return replace(made, saturated=self.saturated or made.loss(baseline) <= made.loss(ceiling))
-
-
-def needs(*modules: str) -> None:
-    """Refuse, in one sentence, where the libraries of the `report` extra are missing."""
-    import importlib.util
-
-    if missing := [name for name in modules if importlib.util.find_spec(name) is None]:
-        raise ConfigError(f"evaluation needs {missing[0]}: `pip install conjure[report]` brings it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from conjure.metrics.judged import needs
+from conjure.metrics.extra import needs
 
 if TYPE_CHECKING:
     from conjure.metrics.figure import Figure, Report

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from conjure.metrics.extra import needs
 from conjure.metrics.figure import Plot
 from conjure.metrics.frames import Grid
-from conjure.metrics.judged import needs
 
 INK, REAL, MADE = "#808890", "#8a94a0", "#e07b39"
 MOST, WORDS, BINS = 12, 8, 24

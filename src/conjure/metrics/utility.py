@@ -10,8 +10,9 @@ from conjure.core.config import nearest
 from conjure.core.errors import ConfigError
 from conjure.metrics.bootstrap import Interval, interval
 from conjure.metrics.detection import Ranked, boosted
+from conjure.metrics.extra import needs
 from conjure.metrics.frames import Grid, join
-from conjure.metrics.judged import Metric, needs
+from conjure.metrics.judged import Metric
 
 CLASSES = 20  # words a category may have to be a target
 TREES = 200
