@@ -39,8 +39,8 @@ def cell(value: dict[str, float] | None, digits: int = 3) -> str:
 def adult(found: dict[str, Any]) -> list[str]:
     """Synthetic Adult: every model of the run, in the order of the lists above."""
     lines = [
-        f"**Synthetic Adult** ({found['machine']}, {found['day']}, commit {found['commit']}). C2ST: AUC of XGBoost that "
-        "tells training rows from made ones; TSTR: AUC of XGBoost learnt on made rows, tested on held-out real ones; "
+        f"**Synthetic Adult** ({found['machine']}, {found['day']}, commit {found['commit']}). C2ST: AUC of XGBoost "
+        "that tells training rows from made ones; TSTR: AUC of XGBoost learnt on made rows, tested on real ones; "
         "shapes and pairs by sdmetrics.",
         "",
         "| model | fits | C2ST (0.5 is best) | TSTR | pairs | shapes | nats a row | fit, CPU-s |",
@@ -58,7 +58,7 @@ def shakespeare(found: dict[str, Any]) -> list[str]:
     """Characters of Shakespeare: ours at fractions of nanoGPT's CPU-seconds."""
     lines = [
         f"**Characters of Shakespeare**, context 64, one thread ({found['machine']}, {found['day']}, commit "
-        f"{found['commit']}). Loss in nats a character over the whole validation split; CPU-seconds of the whole process.",
+        f"{found['commit']}). Loss in nats a character over the whole validation split; CPU-seconds of processes.",
         "",
         "| model | runs | validation loss | CPU-s | share of nanoGPT's |",
         "|---|---|---|---|---|",
