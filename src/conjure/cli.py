@@ -92,6 +92,22 @@ def sample(
 
 
 @app.command()
+def complete(
+    folder: Folder,
+    data: Annotated[str, typer.Argument(help="A table with gaps.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write.")],
+    seed: Annotated[int, typer.Option(help="Same seed, same fillings.")] = 0,
+) -> None:
+    """Fill the gaps of a table by draws given what is there."""
+    from conjure import artifact, catalog, sampling
+
+    opened = artifact.load(folder)
+    corpus = catalog.part(opened.recipe.domain, "corpus")
+    objects, _ = corpus.read(data)
+    typer.echo(f"wrote {corpus.write(sampling.complete(opened, objects, seed=seed), out)}")
+
+
+@app.command()
 def score(folder: Folder, data: Annotated[str, typer.Argument(help="A file or folder.")], out: Out = None) -> None:
     """Say how typical each object is, in nats (higher = more typical)."""
     from conjure import artifact, catalog, scoring

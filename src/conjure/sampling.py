@@ -24,3 +24,25 @@ def sample(artifact: Artifact, n: int, *, given: dict[str, Any] | None = None, s
     condition = artifact.codec.condition(given, n)
     x = artifact.model.sample(n, given=condition, rng=generator(seed, "sample"))
     return artifact.codec.decode(x, generator(seed, "decode"), given)
+
+
+CHUNK = 10_000  # objects completed at a time, so that memory stays bounded
+
+
+@torch.no_grad()
+def complete(artifact: Artifact, objects: Any, *, seed: int = 0) -> Any:
+    """Objects with their gaps filled by draws from P(missing | present); what is there stays as it is.
+
+    ConfigError where the kind of data knows no gaps or the family cannot condition on any set of columns.
+    """
+    codec = artifact.codec
+    if not hasattr(codec, "complete"):
+        raise ConfigError(f"{artifact.recipe.domain} has no gaps to fill: complete works on tables")
+    import pandas as pd
+
+    parts = []
+    for start in range(0, len(objects), CHUNK):
+        part = objects.iloc[start : start + CHUNK]
+        x = artifact.model.sample(len(part), given=codec.evidence(part), rng=generator(seed, "complete", start))
+        parts.append(codec.complete(part, x, generator(seed, "fill", start)))
+    return pd.concat(parts)

@@ -28,6 +28,11 @@ class Generative:
         """n new objects; for tables a DataFrame. See `sampling.sample`."""
         return sampling.sample(self.artifact, n, given=given, seed=seed)
 
+    def complete(self, data: Any, *, seed: int = 0) -> Any:
+        """The same objects with their gaps filled. See `sampling.complete`."""
+        objects, _ = catalog.part(self.artifact.recipe.domain, "corpus").read(data)
+        return sampling.complete(self.artifact, objects, seed=seed)
+
     def score(self, data: Any) -> np.ndarray:
         """log P(x) in nats an object. See `scoring.score`."""
         objects, _ = catalog.part(self.artifact.recipe.domain, "corpus").read(data)
