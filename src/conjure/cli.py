@@ -129,6 +129,7 @@ def evaluate(
         Path, typer.Option("-o", "--out", metavar="FILE", help="The HTML report; JSON goes beside it.")
     ] = Path("report.html"),
     train: Annotated[str | None, typer.Option(help="The training data, if it was moved since.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column whose prediction is judged (tables).")] = None,
     n: Annotated[int | None, typer.Option("-n", help="How many samples to judge.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of samples and folds.")] = 0,
 ) -> None:
@@ -136,7 +137,7 @@ def evaluate(
     from conjure import artifact, evaluation
     from conjure.screen import describe_report
 
-    report = evaluation.evaluate(artifact.load(folder), held_out, train=train, n=n, seed=seed)
+    report = evaluation.evaluate(artifact.load(folder), held_out, train=train, target=target, n=n, seed=seed)
     typer.echo(describe_report(report))
     for path in report.write(out):
         typer.echo(f"wrote {path}")
