@@ -14,7 +14,7 @@ def decoder() -> Recipe:
         objective="likelihood",
         model_settings={"ngrams": (2, 3, 4, 5)},
         training={
-            "steps": 2000,
+            "steps": 2500,
             "batch": 16,
             "optimizer": "muon",
             "muon_rate": 0.02,

@@ -47,7 +47,7 @@ class Decoder(Model):
     class Config:
         """groups: heads of keys and values (0 = as many as heads); slots: rows of each n-gram table."""
 
-        layers: int = 3
+        layers: int = 2
         width: int = 128
         heads: int = 2
         groups: int = 0
