@@ -185,7 +185,8 @@ class Binning:
         beyond = np.maximum(np.maximum(self.low[0] - x, x - self.high[-1]), 0.0)
         far = 0.5 / spread / (1.0 + beyond / spread) ** 2
         stray = np.where(beyond > 0, far, 1.0 / width)
-        density = (1 - STRAY) * seen + STRAY * stray
+        share = 0.0 if self.frequencies else STRAY  # of a listed value there is no unseen neighbour
+        density = (1 - share) * seen + share * stray
         return np.where(absent, 0.0, np.log(np.maximum(density, 1e-300)))
 
     def _seen(self, x: np.ndarray, code: np.ndarray) -> np.ndarray:

@@ -119,6 +119,7 @@ class TableCodec:
         asked = words.asked(given or {}, self.fields, self.coders)
         arrays = self._drawn(x, rng, words.allowed(asked, self.plan, self.coders))
         columns = self.plan.backward(arrays, asked)
+        self.plan.check(columns)
         source = np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))
         for rule in self.plan.unique:
             make_unique(rule, columns, self._redraw(rule, asked), source)

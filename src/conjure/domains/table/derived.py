@@ -63,32 +63,39 @@ class Derived:
         residual = self.rule.residual(columns)
         return residual, np.where(np.isnan(residual), columns[self.target], np.nan)
 
-    def together(self, columns: Arrays, grid: bool, limits: tuple[float, float]) -> None:
+    def together(self, columns: Arrays, grid: bool, limits: tuple[float, float], loose: set[str]) -> None:
         """Put the target into `columns`, which hold the others and the residual.
 
-        Of an inequality the target keeps to its range in training and to `limits` as far as the rule lets it.
+        Of an inequality the target keeps to its range in training as far as the rule lets it. To keep it within
+        `limits`, which are declared or asked for, `loose` columns among the others give way.
         """
         residual = columns.get(self.name)
         if residual is None:
             residual = np.zeros(len(columns[self.others[0]]))
         value = self._solved(columns, residual, self.target, grid=grid)
         if self.rule.sign == "==" and np.isfinite(limits).any():
-            self._shift(columns, value, limits)
+            self._shift(columns, value, limits, loose)
             value = self._solved(columns, residual, self.target, grid=grid)
         elif self.rule.sign != "==":
             value = np.clip(value, max(self.low, limits[0]), min(self.high, limits[1]))
             border = self._solved(columns, np.full(len(value), self.least), self.target, grid=grid)
             value = np.maximum(value, border) if self._part(self.target)[0] > 0 else np.minimum(value, border)
+            kept = np.clip(value, *limits)
+            for name in [n for n in self.others if n in loose and len(self.others) == 1]:
+                least = np.full(len(value), self.least)
+                given_way = self._solved({**columns, self.target: kept}, least, name, grid=grid)
+                columns[name] = np.where(np.abs(kept - value) > 0, given_way, columns[name])
+                value = kept
         if self.alone:
             absent = np.any([np.isnan(columns[n]) for n in self.others], axis=0)
             value = np.where(absent, columns[self.alone_name], value)
         columns[self.target] = value
 
-    def _shift(self, columns: Arrays, value: np.ndarray, limits: tuple[float, float]) -> None:
-        """Move the terms of a sum, each within its range in training, until the total is within its limits."""
+    def _shift(self, columns: Arrays, value: np.ndarray, limits: tuple[float, float], loose: set[str]) -> None:
+        """Move loose terms of a sum, each within its range in training, until the total is within its limits."""
         coefficient, factor = self._part(self.target)
         excess = (value - np.clip(value, *limits)) * factor
-        for name, low, high in self.ends:
+        for name, low, high in (e for e in self.ends if e[0] in loose):
             theirs, size = self._part(name)
             step = -theirs / coefficient * size  # change of the total, in the rule's unit, for one of theirs
             back = excess / step

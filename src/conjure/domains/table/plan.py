@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from conjure.core.errors import DataError
+from conjure.core.errors import ConfigError, DataError
 from conjure.domains.table.derived import Arrays, Asked, Derived, ordered
 from conjure.domains.table.fields import Field
 from conjure.domains.table.joint import Joint, merged
@@ -127,9 +127,17 @@ class Plan:
         out = dict(variables)
         for joint in self.joints:
             out.update(joint.apart(out[joint.name]))
+        tight = {d.target for d in self.derived} | {n for j in self.joints for n in j.columns} | set(asked)
+        loose = set(self.fields) - tight
         for d in self.derived:
-            d.together(out, self.fields[d.target].column.grid, self._limits(d.target, asked))
+            d.together(out, self.fields[d.target].column.grid, self._limits(d.target, asked), loose)
         return {n: out[n] for n in self.fields}
+
+    def check(self, columns: Arrays) -> None:
+        """ConfigError where rules and conditions contradict each other so that a drawn row breaks one."""
+        for rule in self.rules:
+            if not isinstance(rule, Unique) and not rule.holds(columns).all():
+                raise ConfigError(f"the rule {rule.text!r} cannot be kept beside the other rules and conditions")
 
     def allow(self, asked: Asked) -> Asked:
         """What is asked of columns as what it asks of variables; ConfigError where that cannot be said."""

@@ -97,6 +97,7 @@ CASES = {
     "names": ("`net pay` + tax-2 == gross", pd.DataFrame({"net pay": np.arange(90) % 31, "tax-2": np.arange(90) % 7})),
     "floats": ("p + q == r", pd.DataFrame(np.random.default_rng(1).normal(size=(400, 2)), columns=["p", "q"])),
     "other decimals": ("a >= b", pd.DataFrame({"a": np.arange(99) + 7, "b": (np.arange(99) * 1.01).round(2)})),
+    "cap": ("a + b <= cap", pd.DataFrame({"a": [3, 5, 8] * 9, "b": [1, 2, 1] * 9, "cap": [9, 9, 10] * 9})),
     "equal": ("a == b", pd.DataFrame({"a": np.arange(60) % 9, "b": np.arange(60) % 9})),
     "dates": (
         "late > soon",
@@ -137,6 +138,15 @@ def test_a_bound_on_a_total_holds():
     frame = frame[frame["a"] + frame["b"] <= 70].assign(total=lambda f: f["a"] + f["b"]).reset_index(drop=True)
     rules = ("a + b == total", "total <= 70")
     out = drawn(learn(frame, *rules), 3000)
+    assert checks.rules_hold(out, rules) == dict.fromkeys(rules, 1.0)
+
+
+def test_a_bound_on_a_derived_column_holds_where_its_base_goes_beyond():
+    r = np.random.default_rng(0)
+    start = r.integers(0, 100, 2000).astype(float)
+    frame = pd.DataFrame({"start": start, "end": np.where(start <= 50, start + r.integers(0, 10, 2000), np.nan)})
+    rules = ("end >= start", "end <= 60")
+    out = drawn(learn(frame, *rules), 2000)
     assert checks.rules_hold(out, rules) == dict.fromkeys(rules, 1.0)
 
 
