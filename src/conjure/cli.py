@@ -149,7 +149,7 @@ def _pairs(words: list[str] | None) -> dict[str, Any]:
         key, sign, value = word.partition("=")
         if not sign:
             raise ConfigError(f"--given {word!r} is not of the form key=value")
-        pairs[key.strip()] = value.strip()
+        pairs[key.strip()] = value  # as typed: a prompt may end in a space
     return pairs
 
 
