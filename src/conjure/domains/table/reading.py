@@ -33,29 +33,37 @@ class LargeTable:
 
     def chunks(self) -> Iterator[pd.DataFrame]:
         """All rows in order, some thousands at a time; the index counts rows over the whole file."""
+        for piece in self._numbered():
+            yield _typed(piece) if self._text else piece
+
+    def sample(self, n: int, seed: int) -> pd.DataFrame:
+        """At most n rows drawn without replacement over the whole file, in the order of the file."""
+        import pandas as pd
+
+        wanted = np.sort(np.random.default_rng(seed).permutation(self.rows)[:n])
+        parts = []
+        for piece in self._numbered():
+            low, high = np.searchsorted(wanted, [piece.index[0], piece.index[-1] + 1])
+            parts.append(piece.iloc[wanted[low:high] - piece.index[0]])
+        # Types are told from the sample as a whole: a piece of a column of codes may happen to hold digits alone.
+        return _typed(pd.concat(parts)) if self._text else pd.concat(parts)
+
+    @property
+    def _text(self) -> bool:
+        return self.path.suffix.lower() != ".parquet"
+
+    def _numbered(self) -> Iterator[pd.DataFrame]:
+        """Pieces as they are stored, of a CSV file as text."""
         start = 0
         for piece in _pieces(self.path):
             piece.index = range(start, start + len(piece))
             start += len(piece)
             yield piece
 
-    def sample(self, n: int, seed: int) -> pd.DataFrame:
-        """At most n rows drawn without replacement over the whole file, in the order of the file."""
-        import pandas as pd
-
-        if n >= self.rows:
-            return pd.concat(list(self.chunks()))
-        wanted = np.sort(np.random.default_rng(seed).choice(self.rows, n, replace=False))
-        parts = []
-        for piece in self.chunks():
-            low, high = np.searchsorted(wanted, [piece.index[0], piece.index[-1] + 1])
-            parts.append(piece.iloc[wanted[low:high] - piece.index[0]])
-        return pd.concat(parts)
-
 
 def rows_of(path: Path) -> int:
     """How many rows a Parquet file has; of a CSV file they are counted by parsing it once."""
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return _parquet(path).metadata.num_rows
     return sum(len(piece) for piece in _csv_batches(path))
 
@@ -64,13 +72,13 @@ def table(path: Path) -> pd.DataFrame:
     """A whole file as a frame."""
     import pandas as pd
 
-    pieces = list(_pieces(path)) if path.suffix == ".parquet" else [_typed(_csv_whole(path))]
+    pieces = list(_pieces(path)) if path.suffix.lower() == ".parquet" else [_typed(_csv_whole(path))]
     return pd.concat(pieces, ignore_index=True) if len(pieces) > 1 else pieces[0]
 
 
 def columns_of(path: Path) -> int:
     """How many columns a file has."""
-    return len(_parquet(path).schema_arrow.names) if path.suffix == ".parquet" else len(_header(path)[0])
+    return len(_parquet(path).schema_arrow.names) if path.suffix.lower() == ".parquet" else len(_header(path)[0])
 
 
 def names_checked(names: list[str], where: str) -> list[str]:
@@ -87,14 +95,13 @@ def names_checked(names: list[str], where: str) -> list[str]:
 
 
 def _pieces(path: Path) -> Iterator[pd.DataFrame]:
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         file = _parquet(path)
         names = names_checked(file.schema_arrow.names, str(path))
         for batch in file.iter_batches(batch_size=ROWS):
             yield batch.to_pandas().set_axis(names, axis=1)
     else:
-        for batch in _csv_batches(path):
-            yield _typed(batch)
+        yield from _csv_batches(path)
 
 
 def _parquet(path: Path) -> Any:

@@ -157,6 +157,16 @@ def test_a_file_over_the_cap_stays_on_disk(tmp_path, suffix):
     assert abs(some["n"].mean() - 75_000) < 6_000
 
 
+def test_types_of_a_large_file_are_told_from_all_of_the_sample(tmp_path, monkeypatch):
+    monkeypatch.setattr("conjure.domains.table.reading.BLOCK", 2000)
+    frame = pd.DataFrame({"code": [str(k % 50) for k in range(3000)] + ["A7"] * 3000, "n": np.arange(6000) % 9})
+    large, _ = corpus.read(corpus.write(frame, tmp_path / "big.csv"), size=1000)
+    assert len(list(large.chunks())) > 3
+    codec = TableCodec.learn(large.sample(6000, 0), TableCodec.Config(schema={"columns": {"code": "category"}}))
+    whole = codec.encode(frame).x
+    assert np.array_equal(np.concatenate([codec.encode(piece).x for piece in large.chunks()]), whole)
+
+
 def test_dataframes_with_two_columns_of_one_name_are_refused():
     with pytest.raises(DataError, match="2 columns called 'a'"):
         corpus.read(pd.DataFrame([[1, 2]], columns=["a", "a"]))
