@@ -69,7 +69,8 @@ class Schema:
         columns = _declared_columns(declared, list(frame.columns))
         rules = tuple(declared.get("rules", ()))
         # A column that a rule ties to others is modelled even if it looks like an id or never changes.
-        tied = {n for n in map(str, frame.columns) for r in rules if n in r and not r.strip().startswith("unique:")}
+        tying = "\n".join(r for r in rules if not r.strip().startswith("unique:"))
+        tied = {n for n in map(str, frame.columns) if re.search(rf"(?<!\w){re.escape(n)}(?!\w)", tying)}
         found = (_infer(str(n), frame[n], columns.get(str(n), {}), str(n) in tied) for n in frame.columns)
         return cls(tuple(found), rules)
 
