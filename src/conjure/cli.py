@@ -51,7 +51,7 @@ def fit(
     """Learn a model of your data."""
     if model and recipe:
         raise ConfigError("give --model or --recipe, not both")
-    if minutes is not None and minutes <= 0:
+    if minutes is not None and not 0 < minutes < float("inf"):  # "nan" is a float too
         raise ConfigError(f"--minutes is {minutes:g}; it should be above zero")
     from conjure.fitting import FitOptions
     from conjure.fitting import fit as run
@@ -135,7 +135,9 @@ def evaluate(
 ) -> None:
     """Judge an artifact against held-out data, beside a baseline and the ceiling."""
     from conjure import artifact, evaluation
-    from conjure.screen import describe_report
+    from conjure.screen import check_report, describe_report
+
+    check_report(out)  # before the minutes of work
 
     report = evaluation.evaluate(artifact.load(folder), held_out, train=train, target=target, n=n, seed=seed)
     typer.echo(describe_report(report))

@@ -108,7 +108,7 @@ def _claim(folder: Path, recipe: Recipe, source: Source, resume: bool, processes
     digest = hashlib.sha256(json.dumps([recipe.nested(), source.sha256], sort_keys=True).encode()).hexdigest()
     at = folder / RUN
     if resume and at.exists():
-        if json.loads(at.read_text("utf-8"))["digest"] != digest:
+        if _digest_of_run(at) != digest:
             raise ConfigError(f"{folder} holds a run of other data or settings: resume it with the same command line")
         if artifacts.occupied(folder) and not checkpoint.find(folder):
             raise ArtifactError(f"{folder} holds a finished artifact: there is nothing left to resume")
@@ -128,6 +128,13 @@ def _claim(folder: Path, recipe: Recipe, source: Source, resume: bool, processes
         except OSError as error:
             raise DataError(f"cannot write to {folder}: {error.strerror or error}") from None
     processes.wait()
+
+
+def _digest_of_run(at: Path) -> str:
+    try:
+        return json.loads(at.read_text("utf-8"))["digest"]
+    except (ValueError, KeyError, TypeError):
+        raise ArtifactError(f"{at} is damaged: start again in another folder, without --resume") from None
 
 
 @contextlib.contextmanager

@@ -70,12 +70,21 @@ def write_scores(nats: np.ndarray, path: Path) -> Path:
     if path.suffix.lower() != ".csv":
         raise ConfigError(f"scores are written as .csv, not {path.suffix or 'without a suffix'}: {path}")
     beside = path.with_name(f".{path.name}.new")
-    with beside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["row", "nats"])
-        writer.writerows((i + 1, f"{v:.6f}") for i, v in enumerate(nats))
-    beside.replace(path)
+    try:
+        with beside.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["row", "nats"])
+            writer.writerows((i + 1, f"{v:.6f}") for i, v in enumerate(nats))
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
     return path
+
+
+def check_report(path: Path) -> None:
+    """Refuse the name of a report that could not be written."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"a report is written as .html (its .json goes beside it), not {path.name}")
 
 
 def describe_scores(nats: np.ndarray, kind: str) -> str:

@@ -30,6 +30,10 @@ def fill(cls: type[T], values: dict[str, Any], where: str = "") -> T:
         if key not in known:
             raise ConfigError(f"unknown setting {path!r}: {nearest(key, known)}")
         taken[key] = _coerce(hints[key], value, path)
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        if field.name not in taken and not optional:
+            raise ConfigError(f"the setting {f'{where}.{field.name}' if where else field.name!r} is missing")
     return cls(**taken)
 
 

@@ -97,8 +97,11 @@ class Report:
         written = []
         for place, text in ((page, self.to_html()), (page.with_suffix(".json"), self.to_json() + "\n")):
             beside = place.with_name(f".{place.name}.new")
-            beside.write_text(text, "utf-8")
-            written.append(beside.replace(place))
+            try:
+                beside.write_text(text, "utf-8")
+                written.append(beside.replace(place))
+            finally:
+                beside.unlink(missing_ok=True)
         return written
 
     def _repr_html_(self) -> str:
