@@ -118,7 +118,10 @@ def _manifest(folder: Path) -> dict[str, Any]:
 def _replace(place: Path, write: Any) -> None:
     beside = place.with_name(f".{place.name}.{os.getpid()}")
     try:
+        beside.touch()
+        mode = beside.stat().st_mode  # what the umask grants; safetensors would leave the file to its owner alone
         write(beside)
+        beside.chmod(mode)
         beside.replace(place)
     finally:
         with contextlib.suppress(OSError):
