@@ -70,10 +70,29 @@ def shakespeare(found: dict[str, Any]) -> list[str]:
     return [*lines, "", "`python benchmarks/text_shakespeare.py`"]
 
 
+def limits(found: dict[str, Any]) -> list[str]:
+    """Start-up, memory and sampling."""
+    f = found["figures"]
+    fit, sample = f["fit"], f["sample 100,000 rows, whole command"]
+    return [
+        f"**Limits** ({found['machine']}, {found['day']}, commit {found['commit']}; wall seconds, medians of processes).",
+        "",
+        "| what | figure |",
+        "|---|---|",
+        f"| `import conjure` | {f['import conjure']['median']:.2f} s |",
+        f"| `conjure --help` | {f['conjure --help']['median']:.2f} s |",
+        f"| fit of {fit['rows']:,} rows of Parquet, `--minutes {fit['minutes asked']:g}` | "
+        f"{fit['wall_seconds']:.0f} s in all, {fit['peak_gigabytes']:.2f} GB resident at the peak |",
+        f"| `conjure sample -n 100000 -o FILE.csv` | {sample['median']:.1f} s |",
+        "",
+        "`python benchmarks/engine_limits.py`",
+    ]
+
+
 def markdown() -> str:
     """All tables there are results for."""
     parts = []
-    for name, make in (("tables_adult", adult), ("text_shakespeare", shakespeare)):
+    for name, make in (("tables_adult", adult), ("text_shakespeare", shakespeare), ("engine_limits", limits)):
         path = RESULTS / f"{name}.json"
         if path.exists():
             parts.append("\n".join(make(json.loads(path.read_text("utf-8")))))

@@ -118,3 +118,13 @@ def test_import_is_quick_and_light():
     code = "import sys, conjure; print(sorted({'torch', 'pandas', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_readme_shows_the_results_there_are():
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("readme", ROOT / "benchmarks" / "readme.py")
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert text == made.updated(text), "run `python benchmarks/readme.py`"

@@ -22,7 +22,7 @@ class Examples:
     """Rows (B, ...) or, for a stream, windows of window + 1 tokens cut from it.
 
     Training windows start at a new random offset each epoch and tile the stream from there, so every
-    token is seen once an epoch; held-out windows tile it from the start, the last one ending with it.
+    token is seen once an epoch; held-out windows tile it from the start. A rest shorter than a window is left out.
     """
 
     def __init__(self, encoded: Encoded, seed: int = 0):
