@@ -52,7 +52,7 @@ def fit(
     if model and recipe:
         raise ConfigError("give --model or --recipe, not both")
     if minutes is not None and not 0 < minutes < float("inf"):  # "nan" is a float too
-        raise ConfigError(f"--minutes is {minutes:g}; it should be above zero")
+        raise ConfigError(f"--minutes is {minutes:g}; it should be a finite number above zero")
     from conjure.fitting import FitOptions
     from conjure.fitting import fit as run
     from conjure.screen import Watch
