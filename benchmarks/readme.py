@@ -75,7 +75,7 @@ def limits(found: dict[str, Any]) -> list[str]:
     f = found["figures"]
     fit, sample = f["fit"], f["sample 100,000 rows, whole command"]
     return [
-        f"**Limits** ({found['machine']}, {found['day']}, commit {found['commit']}; wall seconds, medians of processes).",
+        f"**Limits** ({found['machine']}, {found['day']}, commit {found['commit']}; wall seconds, medians).",
         "",
         "| what | figure |",
         "|---|---|",
