@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from conjure import catalog
-from conjure.core.errors import ArtifactError, ConfigError, TrainingError
+from conjure.core.errors import ArtifactError, TrainingError
 from conjure.core.rng import derive
 from conjure.domains.protocol import Codec
 from conjure.models.protocol import Model
@@ -87,7 +87,7 @@ def load(path: str | Path) -> Artifact:
         codec = catalog.resolve("domains", recipe.domain).from_state(json.loads((folder / CODEC).read_text("utf-8")))
         model = build_model(recipe, codec)
         model.load_state_dict(load_file(folder / WEIGHTS))
-    except (ConfigError, KeyError, RuntimeError, ValueError) as error:
+    except Exception as error:  # a folder anyone may have written: whatever it holds, one sentence
         raise ArtifactError(f"{folder} cannot be opened by this version: {error}") from None
     return Artifact(recipe, codec, model.eval(), manifest["card"], folder)
 
@@ -144,7 +144,7 @@ def _card(artifact: Artifact) -> str:
     source, metrics = card.get("source", {}), card.get("metrics", {})
     size = sum(p.numel() for p in artifact.model.parameters())
     lines = [
-        f"# A {recipe.model} of {source.get('name', 'data')}",
+        f"# {recipe.model.capitalize()} of {source.get('name', 'data')}",
         "",
         f"Learnt by conjure from {source.get('rows', '?')} {recipe.domain} records, {card.get('made', 'undated')}.",
         "",
