@@ -22,6 +22,7 @@ MODELS = {
     "gan": "conjure.models.gan:Generator",
     "independent": "conjure.models.independent:Independent",
     "markov": "conjure.models.markov:Markov",
+    "recurrent": "conjure.models.recurrent:Recurrent",
     "vae": "conjure.models.vae:VAE",
 }
 

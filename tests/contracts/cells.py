@@ -23,6 +23,7 @@ TINY: dict[str, tuple[dict[str, Any], str]] = {
     "gan": ({"width": 16, "layers": 1, "latent": 4}, "wasserstein"),
     "independent": ({}, "counting"),
     "markov": ({"order": 2}, "counting"),
+    "recurrent": ({"width": 16}, "likelihood"),
     "vae": ({"width": 16, "latent": 3}, "elbo"),
 }
 

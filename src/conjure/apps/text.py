@@ -35,6 +35,24 @@ def bpe() -> Recipe:
     return recipe.with_settings(["codec.units=bpe", "codec.vocab=1024"])
 
 
+def recurrent() -> Recipe:
+    """An LSTM over characters: its memory while writing does not grow with what it has written."""
+    return Recipe(
+        domain="text",
+        model="recurrent",
+        objective="likelihood",
+        training={
+            "steps": 2500,
+            "batch": 16,
+            "rate": 0.004,
+            "schedule": "linear",
+            "warmup": 0.04,
+            "clip": 1.0,
+            "validate_every": 500,
+        },
+    )
+
+
 def markov() -> Recipe:
     """An n-gram model with Kneser-Ney smoothing: the baseline, learnt in one pass."""
     return Recipe(
@@ -50,6 +68,6 @@ APP = App(
     "text",
     "Text like that of a corpus of yours",
     "text",
-    {"default": decoder, "decoder": decoder, "bpe": bpe, "markov": markov},
+    {"default": decoder, "decoder": decoder, "bpe": bpe, "recurrent": recurrent, "markov": markov},
     "default",
 )

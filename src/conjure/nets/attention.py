@@ -29,6 +29,13 @@ class Turn(nn.Module):
         return x * cos + torch.cat([second, first], -1) * sin
 
 
+def waves(length: int, width: int) -> Tensor:
+    """Fixed positions (T, D): sine and cosine of the place at falling rates (Vaswani et al. 2017, sec. 3.5)."""
+    rates = 10_000.0 ** (-torch.arange(0, width, 2) / width)
+    angles = torch.outer(torch.arange(length), rates)
+    return torch.stack([angles.sin(), angles.cos()], 2).flatten(1)[:, :width]
+
+
 class Memory:
     """Keys and values of the places already read, in storage laid out once: (B, heads, length, D) each."""
 

@@ -74,6 +74,8 @@ CONFIGS = [
     SMALL,
     Decoder.Config(layers=2, width=16, heads=4, groups=2, ngrams=(), slots=61),
     Decoder.Config(layers=1, width=16, heads=2, positions="none", ngrams=(3,), slots=61),
+    Decoder.Config(layers=2, width=16, heads=4, groups=1, positions="learned"),
+    Decoder.Config(layers=2, width=16, heads=2, positions="sinusoidal"),
 ]
 
 
@@ -171,3 +173,11 @@ def test_choices_cut_the_tail():
 )
 def test_impossible_sizes_are_refused_by_name(config, word):
     assert word in Decoder.refuses(Tokens(4, (4,)), None, Decoder.Config(**config))
+
+
+@pytest.mark.parametrize("positions", ["rotary", "learned", "sinusoidal", "none"])
+def test_only_without_positions_does_one_layer_see_a_bag(positions):
+    model = stirred(Tokens(7, (8,), stream=True), config=Decoder.Config(layers=1, width=16, positions=positions))
+    last = model.read(torch.tensor([[1, 2, 3, 4]]), model.begin(1))
+    swapped = model.read(torch.tensor([[2, 1, 3, 4]]), model.begin(1))
+    assert torch.allclose(last, swapped, atol=1e-5) == (positions == "none")

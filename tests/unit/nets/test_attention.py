@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
 import torch
 
-from conjure.nets.attention import Attention, Turn, attend
+from conjure.nets.attention import Attention, Turn, attend, waves
 from conjure.nets.ngrams import Ngrams
 
 
@@ -46,3 +49,12 @@ def test_an_ngram_has_its_own_row_until_the_table_is_full():
     torch.testing.assert_close(y[1], y[5])
     assert len({round(float(row[0]), 6) for row in y}) == 5
     torch.testing.assert_close(table(tokens[:, 3:], tokens[:, :3])[0], y[3:])
+
+
+def test_waves_are_sines_and_cosines_of_the_place():
+    table = waves(50, 8)
+    assert table.shape == (50, 8)
+    for place, pair in ((0, 0), (7, 1), (49, 3)):
+        angle = place / 10_000 ** (2 * pair / 8)
+        assert table[place, 2 * pair].item() == pytest.approx(math.sin(angle), abs=1e-5)
+        assert table[place, 2 * pair + 1].item() == pytest.approx(math.cos(angle), abs=1e-5)
