@@ -19,6 +19,7 @@ MODELS = {
     "circuit": "conjure.models.circuit:Circuit",
     "columns": "conjure.models.columns:AnyOrder",
     "decoder": "conjure.models.decoder:Decoder",
+    "flow": "conjure.models.flow:Flow",
     "gan": "conjure.models.gan:Generator",
     "independent": "conjure.models.independent:Independent",
     "markov": "conjure.models.markov:Markov",
@@ -32,6 +33,7 @@ OBJECTIVES = {
     "elbo": "conjure.objectives.elbo:ELBO",
     "likelihood": "conjure.objectives.likelihood:Likelihood",
     "orderless": "conjure.objectives.orderless:Orderless",
+    "matching": "conjure.objectives.matching:Matching",
     "wasserstein": "conjure.objectives.wasserstein:Wasserstein",
 }
 

@@ -20,6 +20,7 @@ TINY: dict[str, tuple[dict[str, Any], str]] = {
     "circuit": ({"states": 4}, "expectation"),
     "columns": ({"width": 16, "layers": 1}, "orderless"),
     "decoder": ({"width": 16, "layers": 1, "heads": 2}, "likelihood"),
+    "flow": ({"width": 16, "layers": 1, "channels": 4, "evaluations": 4}, "matching"),
     "gan": ({"width": 16, "layers": 1, "latent": 4}, "wasserstein"),
     "independent": ({}, "counting"),
     "markov": ({"order": 2}, "counting"),

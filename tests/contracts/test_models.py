@@ -62,7 +62,7 @@ def test_log_prob_is_finite_repeatable_and_says_what_it_is(name, kind):
     assert a.shape == (9,)
     assert torch.isfinite(a).all()
     assert torch.equal(a, b)
-    assert model.score_kind in ("exact", "bound", "energy")
+    assert model.score_kind in ("exact", "bound", "estimate", "energy")
 
 
 @pytest.mark.parametrize("name", ["circuit", "columns", "independent"])

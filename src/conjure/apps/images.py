@@ -48,5 +48,16 @@ def decoder() -> Recipe:
     )
 
 
-RECIPES = {"default": vae, "vae": vae, "gan": gan, "decoder": decoder}
+def flow() -> Recipe:
+    """Flow matching: the clearest pictures, by class where there are classes; minutes for 28 x 28 pixels."""
+    return Recipe(
+        domain="image",
+        model="flow",
+        objective="matching",
+        model_settings={"width": 256, "channels": 32, "path": "rectified", "evaluations": 32, "guidance": 1.0},
+        training={"steps": 1500, "batch": 128, "rate": 2e-3, "average": 0.998, "validate_every": 250},
+    )
+
+
+RECIPES = {"default": vae, "vae": vae, "gan": gan, "decoder": decoder, "flow": flow}
 APP = App("images", "Images like those of yours", "image", RECIPES, "default")

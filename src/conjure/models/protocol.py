@@ -54,7 +54,7 @@ class Model(nn.Module):
 
 @runtime_checkable
 class Scores(Protocol):
-    """A family with a likelihood. `score_kind` is "exact", "bound" (from below) or "energy"."""
+    """A family with a likelihood. `score_kind` is "exact", "bound" (from below), "estimate" or "energy"."""
 
     score_kind: str
 

@@ -29,11 +29,11 @@ class ConvReader(nn.Module):
     def __init__(self, shape: tuple[int, int, int], outputs: int, channels: int, context: int = 0, norm: bool = True):
         super().__init__()
         steps = scales(*shape[1:])
-        counts = _channels(channels, len(steps))
+        counts = widths(channels, len(steps))
         self.enter = nn.Conv2d(shape[0], counts[0], 3, padding=1)
-        self.blocks = nn.ModuleList(_Block(c, context, norm) for c in counts)
+        self.blocks = nn.ModuleList(ResBlock(c, context, norm) for c in counts)
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in itertools.pairwise(counts))
-        self.norm = _norm(counts[-1], norm)
+        self.norm = channel_norm(counts[-1], norm)
         self.leave = nn.Linear(counts[-1] * steps[-1][0] * steps[-1][1], outputs)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
@@ -54,12 +54,12 @@ class ConvWriter(nn.Module):
     ):
         super().__init__()
         self.steps = scales(*sides)[::-1]
-        counts = _channels(channels, len(self.steps))[::-1]
+        counts = widths(channels, len(self.steps))[::-1]
         self.first = (counts[0], *self.steps[0])
         self.enter = nn.Linear(inputs, counts[0] * self.steps[0][0] * self.steps[0][1])
-        self.blocks = nn.ModuleList(_Block(c, context, norm) for c in counts)
+        self.blocks = nn.ModuleList(ResBlock(c, context, norm) for c in counts)
         self.grow = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(counts))
-        self.norm = _norm(counts[-1], norm)
+        self.norm = channel_norm(counts[-1], norm)
         self.leave = nn.Conv2d(counts[-1], depth, 3, padding=1)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
@@ -69,12 +69,12 @@ class ConvWriter(nn.Module):
         return self.leave(F.silu(self.norm(h)))
 
 
-class _Block(nn.Module):
+class ResBlock(nn.Module):
     """Two 3x3 convolutions around the identity; the context moves the channels in between."""
 
     def __init__(self, channels: int, context: int, norm: bool):
         super().__init__()
-        self.norms = nn.ModuleList(_norm(channels, norm) for _ in range(2))
+        self.norms = nn.ModuleList(channel_norm(channels, norm) for _ in range(2))
         self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
         self.shift = nn.Linear(context, channels) if context else None
 
@@ -85,10 +85,10 @@ class _Block(nn.Module):
         return x + self.convs[1](F.silu(self.norms[1](h)))
 
 
-def _norm(channels: int, wanted: bool) -> nn.Module:
+def channel_norm(channels: int, wanted: bool) -> nn.Module:
     """Over all channels of one example, so that examples do not mix."""
     return nn.GroupNorm(1, channels) if wanted else nn.Identity()
 
 
-def _channels(first: int, count: int) -> list[int]:
+def widths(first: int, count: int) -> list[int]:
     return [first * min(2**k, WIDEST) for k in range(count)]
