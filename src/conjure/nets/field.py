@@ -49,7 +49,9 @@ class Field(nn.Module):
             return self.net(x, context)
         x = x.flatten(1)
         waves = [wave(turns * x) for turns in self.waves for wave in (torch.cos, torch.sin)]
-        return self.net(torch.cat([x, *waves, context], 1)).unflatten(1, self.shape)
+        return (
+            self.net(torch.cat([x, *waves, context], 1)).unflatten(1, self.shape).clone()
+        )  # a view slips past sharding
 
 
 class TimeEmbedding(nn.Module):
