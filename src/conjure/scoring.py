@@ -20,7 +20,7 @@ BATCH = 1024
 def score(artifact: Artifact, objects: Any) -> np.ndarray:
     """log P(x) in nats, one number an object (rows,), of a stream one a window: higher is more typical.
 
-    `artifact.model.score_kind` says whether it is exact or a bound. Where a codec rounds (a number into
+    `artifact.model.score_kind` says whether it is exact, a bound or an estimate. Where a codec rounds (a number into
     a bin), the density of the value inside its bin is added, so that scores are of the data, not its codes.
     """
     model = artifact.model

@@ -17,7 +17,7 @@ class Judged:
     """Samples and what they are judged by.
 
     Objects are the domain's own. `scores` are nats per held-out object (or window of a stream), None for a
-    model without likelihood; `score_kind` is "exact" or "bound". `as_made` gives real objects as the codec would
+    model without likelihood; `score_kind` is that of the model. `as_made` gives real objects as the codec would
     (pictures brought to its size). `facts` are words of the domain, such as the kinds of a table's columns.
     What could not be had is None, and `notes` says why.
     """
