@@ -142,7 +142,7 @@ def _card(artifact: Artifact) -> str:
     """The model card, for people."""
     recipe, card = artifact.recipe, artifact.card
     source, metrics = card.get("source", {}), card.get("metrics", {})
-    size = sum(p.numel() for p in artifact.model.parameters())
+    size = sum(t.numel() for t in artifact.model.state_dict().values())
     lines = [
         f"# {recipe.model.capitalize()} of {source.get('name', 'data')}",
         "",
@@ -152,7 +152,7 @@ def _card(artifact: Artifact) -> str:
         "|---|---|",
         f"| data | {source.get('name', '')} (sha256 {source.get('sha256', '')[:16]}) |",
         f"| licence of the data | {source.get('licence', 'unknown')} |",
-        f"| model | {recipe.model}, {size:,} parameters, trained for {recipe.objective} |",
+        f"| model | {recipe.model}, {size:,} learnt numbers, trained for {recipe.objective} |",
         f"| seed | {recipe.seed} |",
         *(f"| {name.replace('_', ' ')} | {value} |" for name, value in metrics.items()),
         *(f"| {name} | {value} |" for name, value in card.get("versions", {}).items()),

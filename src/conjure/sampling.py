@@ -38,6 +38,8 @@ def complete(artifact: Artifact, objects: Any, *, seed: int = 0) -> Any:
     codec = artifact.codec
     if not hasattr(codec, "complete"):
         raise ConfigError(f"{artifact.recipe.domain} has no gaps to fill: complete works on tables")
+    if hasattr(objects, "chunks"):
+        raise ConfigError("the table does not fit in memory: complete it in parts")
     import pandas as pd
 
     parts = []

@@ -23,6 +23,8 @@ def score(artifact: Artifact, objects: Any) -> np.ndarray:
     `artifact.model.score_kind` says whether it is exact, a bound or an estimate. Where a codec rounds (a number into
     a bin), the density of the value inside its bin is added, so that scores are of the data, not its codes.
     """
+    if hasattr(objects, "chunks"):  # data too large for memory
+        return np.concatenate([score(artifact, chunk) for chunk in objects.chunks()])
     model = artifact.model
     if not callable(getattr(model, "log_prob", None)):
         raise ConfigError(f"a {artifact.recipe.model} has no likelihood, so it cannot score; fit another model")

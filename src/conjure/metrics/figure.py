@@ -71,7 +71,7 @@ class Report:
     title: str
     figures: list[Figure]
     summary: list[str] = field(default_factory=list)
-    plots: list[Plot] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list, repr=False)
     tables: list[Table] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

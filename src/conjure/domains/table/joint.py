@@ -26,8 +26,9 @@ class Joint:
     @classmethod
     def learn(cls, names: tuple[str, ...], columns: Arrays) -> Joint:
         stacked = np.column_stack([columns[n] for n in names])
-        found, counts = np.unique(stacked, axis=0, return_counts=True, equal_nan=True)
-        return cls(names, found[np.argsort(-counts, kind="stable")])
+        marked = np.where(np.isnan(stacked), np.inf, stacked)  # numpy tells rows with NaN apart from themselves
+        found, counts = np.unique(marked, axis=0, return_counts=True)
+        return cls(names, np.where(np.isinf(found), np.nan, found)[np.argsort(-counts, kind="stable")])
 
     @property
     def name(self) -> str:

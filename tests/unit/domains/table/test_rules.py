@@ -284,3 +284,11 @@ def test_valid_cells_are_those_that_training_could_have_held():
         "paid": 0.0,
         "total": 1.0,
     }
+
+
+def test_a_fixed_set_may_hold_missing_cells():
+    frame = pd.DataFrame({"a": ["x", "x", "y", None] * 20, "b": ["1", None, "2", "3"] * 20, "n": range(0, 160, 2)})
+    codec = learn(frame, "fixed: a, b")
+    back = codec.decode(codec.encode(frame).x, torch.Generator().manual_seed(0))
+    pairs = set(map(tuple, frame[["a", "b"]].fillna("-").to_numpy().tolist()))
+    assert set(map(tuple, back[["a", "b"]].fillna("-").to_numpy().tolist())) == pairs
