@@ -24,12 +24,11 @@ test: $(INSTALLED) lint
 	$(BIN)/python -m pytest
 
 bench: $(INSTALLED)
-	@for file in benchmarks/*.py; do \
-		printf '%-44s' "$(BIN)/python $$file"; $(BIN)/python -c "import ast,sys; print(ast.get_docstring(ast.parse(open('$$file').read())).splitlines()[0])"; \
-	done
+	@$(BIN)/python benchmarks/stage.py
 
 docs: $(INSTALLED)
 	$(BIN)/python -m tests.architecture.write_docs
+	$(BIN)/python benchmarks/readme.py
 
 clean:
 	rm -rf .venv demo build

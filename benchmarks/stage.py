@@ -1,7 +1,11 @@
-"""What every benchmark needs: peers' environments, intervals, and results with commit, machine and versions."""
+"""What every benchmark needs: peers' environments, intervals, results with commit, machine and versions.
+
+Run by itself it lists the benchmarks.
+"""
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import os
@@ -72,3 +76,17 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or "unknown processor"
+
+
+def listing() -> str:
+    """Each benchmark's command with the first line of what it says of itself."""
+    rows = []
+    for path in sorted((ROOT / "benchmarks").glob("*.py")):
+        text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        if path.name != "stage.py":
+            rows.append(f"{'python benchmarks/' + path.name:<40} {text.splitlines()[0]}")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    print(listing())
