@@ -6,7 +6,7 @@ shapes and pair trends by sdmetrics itself, in an environment of its own. Split 
 and one fit a seed. Peers run in environments that this command makes.
 
 Usage: python benchmarks/tables_adult.py [--seeds 5] [--peer-seeds 1] [--models circuit,vae,gan] [--peers ctgan,tvae,
-tabularargn] [--data adult.csv]. The original: https://github.com/sdv-dev/CTGAN, examples/csv/adult.csv.
+tabularargn] [--keep ctgan] [--data adult.csv]. The original: https://github.com/sdv-dev/CTGAN, examples/csv/adult.csv.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import torch
 import xgboost
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, train_test_split
-from stage import ROOT, SHARED, interval, peer_python, write
+from stage import RESULTS, ROOT, SHARED, interval, peer_python, write
 
 import conjure
 
@@ -152,10 +152,13 @@ def main() -> None:
     options.add_argument("--peer-seeds", type=int, default=1)
     options.add_argument("--models", default="circuit")
     options.add_argument("--peers", default="ctgan,tvae,tabularargn")
+    options.add_argument("--keep", default="", help="peers whose runs in the results file stand")
     options.add_argument("--out", default="tables_adult")
     chosen = options.parse_args()
     table = pd.read_csv(chosen.data, skipinitialspace=True, keep_default_na=False)
-    runs: dict[str, list[dict[str, Any]]] = {}
+    kept = list(filter(None, chosen.keep.split(",")))
+    earlier = json.loads((RESULTS / f"{chosen.out}.json").read_text("utf-8"))["runs"] if kept else {}
+    runs: dict[str, list[dict[str, Any]]] = {name: earlier[name] for name in kept}
 
     def note(name: str, found: dict[str, Any]) -> None:
         runs.setdefault(name, []).append(found)

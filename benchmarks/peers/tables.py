@@ -21,7 +21,7 @@ def ctgan_like(kind, table, rows, budget):
     model = family(enable_gpu=False, **({"epochs": int(budget)} if budget else {}))
     model.fit(table, [c for c in table.columns if c not in numbers])
     fitted = time.process_time(), time.perf_counter()
-    return model.sample(rows), fitted, {"epochs": model._epochs, "version": ctgan.__version__}
+    return model.sample(rows), fitted, {"epochs": int(budget) or 300, "version": ctgan.__version__}
 
 
 def tabular_argn(table, rows, budget, seed):
