@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from conjure.artifact import Artifact
 from conjure.core.errors import ConfigError
 from conjure.core.rng import generator
+
+ATTEMPTS = 50  # draws made to meet a condition that evidence cannot say exactly
 
 
 @torch.no_grad()
@@ -23,7 +26,25 @@ def sample(artifact: Artifact, n: int, *, given: dict[str, Any] | None = None, s
     given = dict(given or {})
     condition = artifact.codec.condition(given, n)
     x = artifact.model.sample(n, given=condition, rng=generator(seed, "sample"))
+    if given and hasattr(artifact.codec, "fits"):
+        x = _fitting(artifact, x, condition, (given, seed))
     return artifact.codec.decode(x, generator(seed, "decode"), given)
+
+
+def _fitting(artifact: Artifact, x: Tensor, condition: Tensor | None, asked: tuple[dict[str, Any], int]) -> Tensor:
+    """Of repeated draws the rows that meet what is asked of a rule's column; at the last any, to be moved to it."""
+    given, seed = asked
+    n, kept, rest = len(x), [], x
+    for attempt in range(ATTEMPTS):
+        fits = artifact.codec.fits(x, generator(seed, "fits", attempt), given)
+        if fits is None:
+            return x
+        kept.append(x[torch.from_numpy(fits)])
+        rest = x[torch.from_numpy(~fits)]
+        if sum(map(len, kept)) >= n:
+            break
+        x = artifact.model.sample(n, given=condition, rng=generator(seed, "sample", attempt))
+    return torch.cat([*kept, rest, x])[:n]
 
 
 CHUNK = 10_000  # objects completed at a time, so that memory stays bounded

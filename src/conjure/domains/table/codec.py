@@ -125,6 +125,11 @@ class TableCodec:
             make_unique(rule, columns, self._redraw(rule, asked), source)
         return self._written(columns, len(x), source)
 
+    def fits(self, x: Tensor, rng: torch.Generator, given: dict[str, Any]) -> np.ndarray | None:
+        """Rows that meet conditions on derived columns as drawn, (N,); None without such conditions."""
+        asked = words.asked(given, self.fields, self.coders)
+        return self.plan.meets(asked, lambda: self._drawn(x, rng, words.allowed(asked, self.plan, self.coders)))
+
     def complete(self, frame: pd.DataFrame, x: Tensor, rng: torch.Generator | None = None) -> pd.DataFrame:
         """Rows with their empty cells filled from x, drawn under `evidence(frame)`; all other cells stay as they are.
 
@@ -238,8 +243,7 @@ class TableCodec:
             elif c.kind == "id":
                 out[c.name] = ids.make(self.fixed[c.name], n, source)
             elif c.kind == "constant":
-                value = self.fixed[c.name]
-                out[c.name] = pd.Series([np.nan if value is None else value] * n)
+                out[c.name] = pd.Series([np.nan if self.fixed[c.name] is None else self.fixed[c.name]] * n)
         return pd.DataFrame(out)
 
     def _marginals(self) -> coding.Marginals:

@@ -6,7 +6,7 @@ pairs one joint column. Whatever values are drawn for these, the columns compute
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,6 +132,22 @@ class Plan:
         for d in self.derived:
             d.together(out, self.fields[d.target].column.grid, self._limits(d.target, asked), loose)
         return {n: out[n] for n in self.fields}
+
+    def meets(self, asked: Asked, draw: Callable[[], Arrays]) -> np.ndarray | None:
+        """Whether drawn rows hold what was asked of derived columns before they are moved to it; None if nothing was.
+
+        Evidence cannot say it of such a column exactly, so whoever samples keeps the rows that meet it so.
+        """
+        targets = [d.target for d in self.derived if d.target in asked]
+        if not targets:
+            return None
+        columns = self.backward(draw(), {})
+        fine = np.ones(len(columns[targets[0]]), bool)
+        for name in targets:
+            ranges, missing = asked[name]
+            inside = [(columns[name] >= low) & (columns[name] <= high) for low, high in ranges]
+            fine &= np.any([*inside, np.isnan(columns[name]) & missing], axis=0)
+        return fine
 
     def check(self, columns: Arrays) -> None:
         """ConfigError where rules and conditions contradict each other so that a drawn row breaks one."""
