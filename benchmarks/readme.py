@@ -103,7 +103,7 @@ def updated(text: str) -> str:
     """A README with the table between its marks made anew."""
     before, _, rest = text.partition(OPEN)
     _, _, after = rest.partition(CLOSE)
-    return f"{before}{OPEN}\n{markdown()}\n{CLOSE}{after}"
+    return f"{before}{OPEN}\n{markdown().replace(', 1 cores', ', 1 core')}\n{CLOSE}{after}"
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def facts() -> dict[str, Any]:
     return {
         "commit": commit + ("+changes" if changed else ""),
         "day": datetime.now(UTC).date().isoformat(),
-        "machine": f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {platform.system()}",
+        "machine": f"{_processor()}, {len(os.sched_getaffinity(0))} of {os.cpu_count()} cores, {platform.system()}",
         "python": platform.python_version(),
         "versions": {n: metadata.version(n) for n in names},
     }

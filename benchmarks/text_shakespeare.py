@@ -1,6 +1,6 @@
 """Characters of Shakespeare on one thread: nanoGPT's CPU setting beside ours at fractions of its CPU-seconds.
 
-    python benchmarks/text_shakespeare.py [--nanogpt DIR] [--repeats 3] [--steps 2000]
+    python benchmarks/text_shakespeare.py [--nanogpt DIR] [--repeats 3] [--steps 2000] [--more]
 
 nanoGPT's own code (train.py, unchanged) runs its CPU setting; ours is `conjure fit text` in a process of its
 own, with the same context of 64, for a budget of wall time that is a fraction of the CPU-seconds nanoGPT just
@@ -11,6 +11,7 @@ validation split, the last tenth of the text, in windows of 64 targets end to en
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import pickle
 import resource
@@ -24,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from stage import PEERS, SHARED, interval, write
+from stage import PEERS, RESULTS, SHARED, interval, write
 from torch import Tensor
 
 from conjure import artifact
@@ -44,15 +45,18 @@ def main() -> None:
     words.add_argument("--repeats", type=int, default=3)
     words.add_argument("--steps", type=int, default=2000, help="nanoGPT's steps")
     words.add_argument("--data", type=Path, default=SHARED / "shakespeare.txt")
+    words.add_argument("--more", action="store_true", help="add repeats to those in the results file")
     asked = words.parse_args()
     torch.set_num_threads(1)
     peer = clone(asked.nanogpt)
     text = asked.data.read_text("utf-8")
     cut = int(0.9 * len(text))
-    rows: dict[str, list[dict[str, float]]] = {}
+    earlier = RESULTS / "text_shakespeare.json"
+    rows: dict[str, list[dict[str, float]]] = json.loads(earlier.read_text("utf-8"))["runs"] if asked.more else {}
+    done = len(rows.get("nanoGPT", []))
     with tempfile.TemporaryDirectory() as folder:
         prepare(peer, text, cut)
-        for seed in range(asked.repeats):
+        for seed in range(done, done + asked.repeats):
             theirs = nanogpt(peer, Path(folder) / f"nanogpt-{seed}", text[cut:], asked.steps)
             rows.setdefault("nanoGPT", []).append(theirs)
             for fraction in FRACTIONS:
@@ -69,7 +73,11 @@ def main() -> None:
     means = {name: {k: interval([v[k] for v in values]) for k in values[0]} for name, values in rows.items()}
     revision = subprocess.run(["git", "-C", str(peer), "rev-parse", "HEAD"], capture_output=True, text=True)
     result = {"peer": {"nanoGPT": revision.stdout.strip() or "no git history", "steps": asked.steps, **SETTING}}
-    print(write("text_shakespeare", {**result, "threads": 1, "seeds": asked.repeats, "figures": means, "runs": rows}))
+    print(
+        write(
+            "text_shakespeare", {**result, "threads": 1, "seeds": done + asked.repeats, "figures": means, "runs": rows}
+        )
+    )
 
 
 def clone(place: Path) -> Path:
