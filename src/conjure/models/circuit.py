@@ -83,8 +83,8 @@ class Circuit(Model):
     @torch.no_grad()
     def expectations(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean expected counts of the leaves and the links given codes x (B, K), and log P(x) (B,)."""
-        leaf, link, prior, order = self._tables()
-        up, messages, nats, top = self._up([leaf[self._rows(i)][x[:, i]] for i in range(x.shape[1])])
+        tables = leaf, link, prior, order = self._tables()
+        up, messages, nats, top = self._up([leaf[self._rows(i)][x[:, i]] for i in range(x.shape[1])], tables)
         leaves, links = torch.zeros_like(self.leaves), torch.zeros_like(self.links)
         posterior: list[Any] = [None] * len(order)
         for i in order:
@@ -101,16 +101,18 @@ class Circuit(Model):
 
     def log_prob(self, x: Tensor, given: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """log P(x) of codes (B, K), exact, in nats (B,); columns where mask (B, K) is False are summed out."""
-        leaf = self._tables()[0]
+        tables = self._tables()
+        leaf = tables[0]
         columns = [leaf[self._rows(i)][x[:, i]] for i in range(x.shape[1])]
         if mask is not None:
             columns = [torch.where(mask[:, i : i + 1], c, 1.0) for i, c in enumerate(columns)]
-        return self._up(columns)[2]
+        return self._up(columns, tables)[2]
 
     def log_evidence(self, evidence: Tensor) -> Tensor:
         """log of the probability of evidence (N, sum of sizes), weights in [0, 1] on every code, (N,)."""
-        leaf = self._tables()[0]
-        return self._up([evidence[:, self._rows(i)] @ leaf[self._rows(i)] for i in range(len(self.sizes))])[2]
+        tables = self._tables()
+        leaf = tables[0]
+        return self._up([evidence[:, self._rows(i)] @ leaf[self._rows(i)] for i in range(len(self.sizes))], tables)[2]
 
     @torch.no_grad()
     def sample(self, n: int, *, given: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
@@ -128,7 +130,7 @@ class Circuit(Model):
         leaf, link, prior, order = tables
         up = None
         if given is not None:
-            up = self._up([given[:, self._rows(i)] @ leaf[self._rows(i)] for i in range(len(self.sizes))])[0]
+            up = self._up([given[:, self._rows(i)] @ leaf[self._rows(i)] for i in range(len(self.sizes))], tables)[0]
         out = torch.empty(n, len(self.sizes), dtype=torch.long)
         state: list[Any] = [None] * len(self.sizes)
         for i in order:
@@ -170,12 +172,12 @@ class Circuit(Model):
         prior = self.leaves[self._rows(order[0])].sum(0)
         return leaf, link, prior / prior.sum(), order
 
-    def _up(self, columns: list[Tensor]) -> tuple[list[Any], list[Any], Tensor, Tensor]:
+    def _up(self, columns: list[Tensor], tables: tuple[Any, ...]) -> tuple[list[Any], list[Any], Tensor, Tensor]:
         """From the leaves to the root: scaled likelihoods by state, messages to parents, log P, P at the root.
 
-        `columns` holds each column's likelihood by state, (B, states).
+        `columns` holds each column's likelihood by state, (B, states); `tables` is what `_tables` made.
         """
-        _, link, prior, order = self._tables()
+        _, link, prior, order = tables
         up: list[Any] = list(columns)
         messages: list[Any] = [None] * len(columns)
         nats = torch.zeros(len(columns[0]))

@@ -72,8 +72,7 @@ class Binning:
         """
         present = values[~np.isnan(values)]
         distinct, counts = np.unique(present, return_counts=True)
-        # Codes with few rows behind them replay the training rows, and held-out likelihood falls: on 150 to 450 rows
-        # eight bins beat sixteen by 3 to 4 nats a row and 64 by up to 11.
+        # Codes with few rows behind them replay the training rows, and held-out likelihood falls.
         if len(distinct) <= min(most, max(12, len(present) // 20)):
             starts = np.arange(len(distinct))
         else:
