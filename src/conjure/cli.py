@@ -94,17 +94,17 @@ def sample(
 @app.command()
 def complete(
     folder: Folder,
-    data: Annotated[str, typer.Argument(help="A table with gaps.")],
+    data: Annotated[str, typer.Argument(help="A table with gaps, texts to translate, a series to go on with.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write.")],
+    given: Given = None,
     seed: Annotated[int, typer.Option(help="Same seed, same fillings.")] = 0,
 ) -> None:
-    """Fill the gaps of a table by draws given what is there."""
+    """Give data what it lacks: cells of a table, translations, the future of a series."""
     from conjure import artifact, catalog, sampling
 
     opened = artifact.load(folder)
-    corpus = catalog.part(opened.recipe.domain, "corpus")
-    objects, _ = corpus.read(data)
-    typer.echo(f"wrote {corpus.write(sampling.complete(opened, objects, seed=seed), out)}")
+    objects = sampling.complete(opened, sampling.read_questions(opened, data), given=_pairs(given), seed=seed)
+    typer.echo(f"wrote {catalog.part(opened.recipe.domain, 'corpus').write(objects, out)}")
 
 
 @app.command()

@@ -57,7 +57,7 @@ def evaluate(
     return judge(
         Judged(
             held_out=real,
-            synthetic=sampling.sample(artifact, count, seed=seed),
+            synthetic=_synthetic(artifact, real, count, seed),
             train=learnt,
             baseline=baseline,
             scores=scores,
@@ -71,6 +71,14 @@ def evaluate(
             notes=tuple(notes),
         )
     )
+
+
+def _synthetic(artifact: Artifact, real: Any, n: int, seed: int) -> Any:
+    """n samples; of questions with answers, those given to the held-out questions."""
+    codec = artifact.codec
+    if hasattr(codec, "questions"):
+        return sampling.complete(artifact, codec.questions(real), seed=seed)
+    return sampling.sample(artifact, n, seed=seed)
 
 
 def _training_data(artifact: Artifact, given: Any, notes: list[str]) -> Any:

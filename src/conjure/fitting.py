@@ -62,9 +62,12 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     codec, parts = _encode(recipe, objects, codec_config, folder)
     if hasattr(codec, "describe"):
         options.say(codec.describe())
-    for note in (notes := list(getattr(codec, "notes", []))):
-        options.say(note)
     train, held_out = (None if p is None else Examples(p, recipe.seed) for p in parts)
+    notes = list(getattr(codec, "notes", []))
+    if (size := training.batch * training.accumulate) > len(train):
+        notes.append(f"A batch of {size} is more than the {len(train)} training examples: each step takes all of them.")
+    for note in notes:
+        options.say(note)
     model = artifacts.build_model(recipe, codec)
     objective = catalog.resolve("objectives", recipe.objective)(model, objective_config)
     trainer = Trainer(objective, training, (train, held_out), seed=recipe.seed, folder=folder, processes=processes)
@@ -160,7 +163,7 @@ def _finished(
     made: Artifact, source: Source, summary: dict[str, Any], folder: Path | None, processes: Processes
 ) -> Artifact:
     """Give the artifact its card and write it; a finished run needs no checkpoint any more."""
-    notes = summary.pop("notes")
+    notes = summary.pop("notes") + [f"Warned in training: {line}" for line in summary.pop("warnings")]
     made.card = {
         "made": datetime.now(UTC).date().isoformat(),
         "source": asdict(source),

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from conjure import catalog
 from conjure.artifact import Artifact
 from conjure.core.errors import ConfigError
 from conjure.core.rng import generator
@@ -47,25 +48,37 @@ def _fitting(artifact: Artifact, x: Tensor, condition: Tensor | None, asked: tup
     return torch.cat([*kept, rest, x])[:n]
 
 
+def read_questions(artifact: Artifact, data: Any) -> Any:
+    """What `complete` is to complete, from a path or objects."""
+    corpus = catalog.part(artifact.recipe.domain, "corpus")
+    if callable(read := getattr(corpus, "read_questions", None)):
+        return read(data)
+    return corpus.read(data)[0]
+
+
 CHUNK = 10_000  # objects completed at a time, so that memory stays bounded
 
 
 @torch.no_grad()
-def complete(artifact: Artifact, objects: Any, *, seed: int = 0) -> Any:
-    """Objects with their gaps filled by draws from P(missing | present); what is there stays as it is.
+def complete(artifact: Artifact, objects: Any, *, given: dict[str, Any] | None = None, seed: int = 0) -> Any:
+    """Objects with what they lack: gaps of a table, the translation of a text, the future of a series.
 
-    ConfigError where the kind of data knows no gaps or the family cannot condition on any set of columns.
+    Drawn from P(missing | present); a family that can name the likeliest answer (`best`: a beam search, a median)
+    gives that. What is there stays as it is. `given` are further words of the domain. ConfigError where the kind
+    of data knows no gaps or the family cannot condition on what is there.
     """
-    codec = artifact.codec
+    codec, model, corpus = artifact.codec, artifact.model, catalog.part(artifact.recipe.domain, "corpus")
     if not hasattr(codec, "complete"):
-        raise ConfigError(f"{artifact.recipe.domain} has no gaps to fill: complete works on tables")
+        raise ConfigError(f"{artifact.recipe.domain} has no gaps to fill: complete works on tables, pairs, series")
     if hasattr(objects, "chunks"):
-        raise ConfigError("the table does not fit in memory: complete it in parts")
-    import pandas as pd
-
+        raise ConfigError("this data does not fit in memory: complete it in parts")
     parts = []
     for start in range(0, len(objects), CHUNK):
-        part = objects.iloc[start : start + CHUNK]
-        x = artifact.model.sample(len(part), given=codec.evidence(part), rng=generator(seed, "complete", start))
+        part = corpus.cut(objects, start, start + CHUNK)
+        evidence = codec.evidence(part, given)
+        if callable(best := getattr(model, "best", None)):
+            x = best(evidence)
+        else:
+            x = model.sample(len(part), given=evidence, rng=generator(seed, "complete", start))
         parts.append(codec.complete(part, x, generator(seed, "fill", start)))
-    return pd.concat(parts)
+    return corpus.join(parts)

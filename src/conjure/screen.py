@@ -49,7 +49,9 @@ class Watch:
             typer.echo(line, err=True)
 
     def show(self, progress: Progress) -> None:
-        """How far the run is."""
+        """How far the run is, and what it warns of."""
+        for line in progress.warnings:
+            self.say(f"warning: {line}")
         text = self._text(progress)
         if self.bar:
             self.bar.update(self.task, completed=progress.fraction, text=text)

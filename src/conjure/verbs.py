@@ -28,10 +28,10 @@ class Generative:
         """n new objects; for tables a DataFrame. See `sampling.sample`."""
         return sampling.sample(self.artifact, n, given=given, seed=seed)
 
-    def complete(self, data: Any, *, seed: int = 0) -> Any:
-        """The same objects with their gaps filled. See `sampling.complete`."""
-        objects, _ = catalog.part(self.artifact.recipe.domain, "corpus").read(data)
-        return sampling.complete(self.artifact, objects, seed=seed)
+    def complete(self, data: Any, *, given: dict[str, Any] | None = None, seed: int = 0) -> Any:
+        """The same objects with what they lack. See `sampling.complete`."""
+        objects = sampling.read_questions(self.artifact, data)
+        return sampling.complete(self.artifact, objects, given=given, seed=seed)
 
     def score(self, data: Any) -> np.ndarray:
         """log P(x) in nats an object. See `scoring.score`."""

@@ -85,6 +85,26 @@ class Codec(Protocol):
     def from_state(cls, state: dict[str, Any]) -> Codec: ...
 
 
+class Completing(Codec, Protocol):
+    """A codec whose objects may lack a part: cells of a table, the target of a pair, the future of a series."""
+
+    def evidence(self, objects: Any, given: dict[str, Any] | None = None) -> Tensor:
+        """What is there, as the model's condition (N, ...)."""
+        ...
+
+    def complete(self, objects: Any, x: Tensor, rng: torch.Generator | None = None) -> Any:
+        """The objects with what they lack, decoded from x (N, ...)."""
+        ...
+
+
+class Answering(Completing, Protocol):
+    """A codec of questions with answers: a report judges the answers given to held-out questions."""
+
+    def questions(self, objects: Any) -> Any:
+        """The same objects without their answers."""
+        ...
+
+
 class Corpus(Protocol):
     """The functions of a domain's `corpus.py`, as a protocol for readers (modules satisfy it)."""
 
@@ -98,4 +118,16 @@ class Corpus(Protocol):
 
     def write(self, objects: Any, path: Path) -> Path:
         """Objects to a file (beside, then renamed); returns what was written."""
+        ...
+
+
+class CompletingCorpus(Corpus, Protocol):
+    """What `complete` needs more; `read_questions(data)` too where questions have a form of their own."""
+
+    def cut(self, objects: Any, start: int, stop: int) -> Any:
+        """Some of the objects, in order."""
+        ...
+
+    def join(self, parts: list[Any]) -> Any:
+        """The inverse of cutting."""
         ...

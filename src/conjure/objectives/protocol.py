@@ -67,6 +67,10 @@ class Objective(nn.Module):
         loss, metrics = self.loss(batch)
         return {"loss": loss, **metrics}
 
+    def warnings(self) -> list[str]:
+        """What the person at the keyboard should know, in sentences, since asked last: asked after each validation."""
+        return []
+
     def prepare(self, batch: Batch, rows: int) -> None:
         """Told once, before the first step of a fresh run: some training examples, and how many there are in all.
 

@@ -53,13 +53,14 @@ class Training:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is; seconds and left are wall time, fraction is of the whole run."""
+    """Where a run is; seconds and left are wall time, fraction is of the whole run; warnings are new ones."""
 
     step: int
     fraction: float
     seconds: float
     left: float
     metrics: dict[str, float]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass

@@ -17,6 +17,7 @@ from conjure.core.errors import ConfigError, TrainingError
 from conjure.core.rng import derive
 from conjure.objectives.protocol import Move, Objective
 from conjure.training import checkpoint
+from conjure.training.compiled import put_on, take_off
 from conjure.training.data import Examples
 from conjure.training.distributed import Processes
 from conjure.training.ema import Average, put, reshard, weights
@@ -57,6 +58,8 @@ class Trainer:
         model = self.players["model"]
         self.average = Average(model, training.average) if training.average else None
         self.best: dict[str, Tensor] = {}
+        self.warnings: list[str] = []  # of the last validation, until shown
+        self.warned: list[str] = []
         self.counters = Counters()
         self.stopping = False
         self.stopped_by = "limit"
@@ -87,7 +90,8 @@ class Trainer:
         self.journal = Journal(self.folder if self.processes.first else None, c.step, self.training.board)
         c.threads = c.threads or choose_threads(self.objective, self.examples, self.training)
         torch.set_num_threads(c.threads)
-        self._compile()
+        if self.training.compile and self.processes.world == 1:
+            put_on(self.players["model"])
         self.objective.train()
         started, saved, last_shown = time.monotonic() - c.seconds, time.monotonic(), 0.0
         while not self._finished():
@@ -101,6 +105,7 @@ class Trainer:
             if c.seconds - last_shown > 0.2 or c.step == 1:
                 last_shown = c.seconds
                 watch(self._progress())
+                self.warnings = []
         return self._finish(watch)
 
     def save(self) -> None:
@@ -201,8 +206,11 @@ class Trainer:
                 else:
                     c.stale += 1
             self.objective.train()
+        warnings = self.objective.warnings()
+        self.warnings += warnings
+        self.warned += [w for w in warnings if w not in self.warned]
         if self.processes.first:
-            self.journal.write(c.step, c.seconds, **values)
+            self.journal.write(c.step, c.seconds, **values, **({"warnings": warnings} if warnings else {}))
 
     def _held_out_means(self) -> dict[str, float]:
         t, p = self.training, self.processes
@@ -225,7 +233,7 @@ class Trainer:
         if c.step % self.training.validate_every or not c.best_step:
             self._validate()
         watch(self._progress())
-        self._uncompile()
+        take_off(model)
         if self.best:
             put(model, self.best)
         elif self.average:
@@ -240,6 +248,7 @@ class Trainer:
             "dropped_moves": c.dropped,
             "threads": c.threads,
             "stopped_by": self.stopped_by,
+            "warnings": self.warned,
         }
 
     def _finished(self) -> bool:
@@ -269,7 +278,8 @@ class Trainer:
         c, fraction = self.counters, self._fraction()
         left = c.seconds * (1 - fraction) / max(fraction, 1e-9)
         means = {name: total / count for name, (total, count) in self._sums.items() if count}
-        return Progress(c.step, fraction, c.seconds, left, means | ({"held_out": c.best} if c.best_step else {}))
+        means |= {"held_out": c.best} if c.best_step else {}
+        return Progress(c.step, fraction, c.seconds, left, means, tuple(self.warnings))
 
     def _note(self, move: Move) -> None:
         prefix = "" if len(self.players) == 1 else f"{move.player}_"
@@ -287,14 +297,3 @@ class Trainer:
         if self.training.precision == "bf16":
             return torch.autocast(self.processes.device.type, torch.bfloat16)
         return nullcontext()
-
-    def _compile(self) -> None:
-        """Compile the methods losses call; kept as attributes of the instance, so that they come off again."""
-        if self.training.compile and self.processes.world == 1:
-            model = self.players["model"]
-            for name in model.methods:  # type: ignore[union-attr]
-                setattr(model, name, torch.compile(getattr(model, name)))
-
-    def _uncompile(self) -> None:
-        for name in getattr(self.players["model"], "methods", ()):
-            self.players["model"].__dict__.pop(name, None)

@@ -160,10 +160,10 @@ class TableCodec:
             parts.append(coder.weights(allowed[v.name]) if v.name in allowed else np.ones(coder.size, np.float32))
         return torch.from_numpy(np.concatenate(parts)).unsqueeze(0)
 
-    def evidence(self, frame: pd.DataFrame) -> Tensor:
-        """Evidence (N, sum of sizes) for rows with empty cells to fill: what is there is certain, an empty cell open
-        to all codes but the one for missing.
-        """
+    def evidence(self, frame: pd.DataFrame, given: dict[str, Any] | None = None) -> Tensor:
+        """Evidence (N, sum of sizes): what is there is certain, an empty cell may be any code but that for missing."""
+        if given:
+            raise ConfigError("complete takes no --given for tables: write what is known into the rows")
         self._needs_codes("fill cells")
         arrays = self._arrays(frame, gaps=True)
         columns = {n: f.read(frame[n]) for n, f in self.fields.items()}

@@ -70,6 +70,18 @@ def split(frame: pd.DataFrame, fraction: float, seed: int) -> tuple[pd.DataFrame
     return frame.iloc[order[held:]], frame.iloc[order[:held]]
 
 
+def cut(frame: pd.DataFrame, start: int, stop: int) -> pd.DataFrame:
+    """Some of the rows, in order."""
+    return frame.iloc[start:stop]
+
+
+def join(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Rows cut apart, in one table again."""
+    import pandas as pd
+
+    return pd.concat(parts)
+
+
 def write(frame: pd.DataFrame, path: str | Path) -> Path:
     """Rows to a .csv, .tsv, .parquet or .json (one object a line) file, beside it first, then renamed."""
     path = Path(path)
