@@ -146,7 +146,10 @@ class ImageCodec:
         if self.config.size and picture.shape[:2] != (height, width):
             picture = _middle_square(picture, self.config.size)
         if picture.shape[:2] != (height, width):
-            raise DataError(f"{objects.name(row)} is {describe(picture)}; the model's images are {width} x {height}")
+            raise DataError(
+                f"{objects.name(row)} is {describe(picture)}; the model's images are {width} x {height} "
+                f"(fitted with codec.size={min(width, height)}, say, it takes any size)"
+            )
         return picture if picture.shape[2] == channels else picture.repeat(channels, 2)
 
     def _codes(self, objects: Images) -> Tensor | None:
