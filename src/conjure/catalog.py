@@ -34,6 +34,7 @@ OBJECTIVES = {
     "likelihood": "conjure.objectives.likelihood:Likelihood",
     "orderless": "conjure.objectives.orderless:Orderless",
     "matching": "conjure.objectives.matching:Matching",
+    "minmax": "conjure.objectives.minmax:MinMax",
     "wasserstein": "conjure.objectives.wasserstein:Wasserstein",
 }
 

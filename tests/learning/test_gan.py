@@ -5,7 +5,8 @@ import torch
 from conjure.core.space import Dense
 from conjure.domains.protocol import Encoded
 from conjure.models.gan import Generator
-from conjure.objectives.wasserstein import Wasserstein, sliced_distance
+from conjure.objectives.spread import sliced_distance
+from conjure.objectives.wasserstein import Wasserstein
 from tests.learning.toys import MODES, ROWS, joint, learn, ring, table
 
 

@@ -7,7 +7,9 @@ from conjure.core.batch import Batch
 from conjure.core.rng import Noise
 from conjure.core.space import Category, Columns, Dense, Number
 from conjure.models.gan import Generator
-from conjure.objectives.wasserstein import Wasserstein, sliced_distance, slope_penalty
+from conjure.objectives.critic import slope_penalty
+from conjure.objectives.spread import sliced_distance
+from conjure.objectives.wasserstein import Wasserstein
 
 PLANE = Dense((2,))
 
