@@ -24,6 +24,7 @@ FLOORS = {
     "scoring": 5,
     "fitting": 6,
     "evaluation": 6,
+    "feedback": 6,
     "apps": 7,
     "listing": 7,
     "screen": 7,
