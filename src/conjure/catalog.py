@@ -13,11 +13,13 @@ DOMAINS = {
     "table": "conjure.domains.table.codec:TableCodec",
     "text": "conjure.domains.text.codec:TextCodec",
     "image": "conjure.domains.image.codec:ImageCodec",
+    "unpaired": "conjure.domains.unpaired.codec:UnpairedCodec",
 }
 
 MODELS = {
     "circuit": "conjure.models.circuit:Circuit",
     "columns": "conjure.models.columns:AnyOrder",
+    "cycle": "conjure.models.cycle:CycleGAN",
     "decoder": "conjure.models.decoder:Decoder",
     "flow": "conjure.models.flow:Flow",
     "gan": "conjure.models.gan:Generator",
@@ -29,6 +31,7 @@ MODELS = {
 
 OBJECTIVES = {
     "counting": "conjure.objectives.counting:Counting",
+    "cycle": "conjure.objectives.cycle:Cycle",
     "expectation": "conjure.objectives.expectation:Expectation",
     "elbo": "conjure.objectives.elbo:ELBO",
     "likelihood": "conjure.objectives.likelihood:Likelihood",
@@ -42,12 +45,14 @@ REPORTS = {  # domain -> function that judges samples of it
     "table": "conjure.metrics.tabular:judge",
     "text": "conjure.metrics.textual:judge",
     "image": "conjure.metrics.pictorial:judge",
+    "unpaired": "conjure.metrics.restyled:judge",
 }
 
 APPS = {
     "tables": "conjure.apps.tables:APP",
     "text": "conjure.apps.text:APP",
     "images": "conjure.apps.images:APP",
+    "restyle": "conjure.apps.restyle:APP",
 }
 
 TABLES = {"domains": DOMAINS, "models": MODELS, "objectives": OBJECTIVES, "reports": REPORTS, "apps": APPS}

@@ -64,6 +64,7 @@ def evaluate(
             baseline_scores=baseline_scores,
             score_kind=getattr(artifact.model, "score_kind", ""),
             as_made=lambda objects: codec.decode(codec.encode(objects).x),
+            again=lambda objects: sampling.complete(artifact, objects, seed=seed),
             facts=_facts(codec),
             target=target,
             seed=seed,

@@ -18,8 +18,8 @@ class Judged:
 
     Objects are the domain's own. `scores` are nats per held-out object (or window of a stream), None for a
     model without likelihood; `score_kind` is that of the model. `as_made` gives real objects as the codec would
-    (pictures brought to its size). `facts` are words of the domain, such as the kinds of a table's columns.
-    What could not be had is None, and `notes` says why.
+    (pictures brought to its size), `again` answers objects as questions once more. `facts` are words of the domain,
+    such as the kinds of a table's columns. What could not be had is None, and `notes` says why.
     """
 
     held_out: Any
@@ -30,6 +30,7 @@ class Judged:
     baseline_scores: np.ndarray | None = None
     score_kind: str = ""
     as_made: Callable[[Any], Any] = lambda objects: objects
+    again: Callable[[Any], Any] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     target: str | None = None
     seed: int = 0

@@ -1,0 +1,29 @@
+"""Restyle: two styles of picture, no pairs; learn to turn each into the other."""
+
+from __future__ import annotations
+
+from conjure.apps.app import App
+from conjure.recipe import Recipe
+
+
+def cycle() -> Recipe:
+    """Translators and critics with cycle consistency; minutes for pictures of 32 x 32 pixels."""
+    return Recipe(
+        domain="unpaired",
+        model="cycle",
+        objective="cycle",
+        training={
+            "steps": 2000,
+            "batch": 16,
+            "rate": 1e-3,
+            "average": 0.995,
+            "clip": 0.0,
+            "schedule": "linear",
+            "validate_every": 200,
+            "most_held_out": 512,
+        },
+    )
+
+
+RECIPES = {"default": cycle, "cycle": cycle}
+APP = App("restyle", "Two styles of picture, each into the other", "unpaired", RECIPES, "default")

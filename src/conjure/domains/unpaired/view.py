@@ -1,0 +1,5 @@
+"""Pictures for the screen and the page: as for all pictures."""
+
+from conjure.domains.image.view import contact_sheet, to_html, to_png, to_text
+
+__all__ = ["contact_sheet", "to_html", "to_png", "to_text"]
