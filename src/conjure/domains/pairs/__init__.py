@@ -1,0 +1,1 @@
+"""Pairs of texts: a source and its target, such as a sentence and its translation."""
