@@ -1,10 +1,12 @@
-"""The pictures of the docs, each made by a small run that you can read: one function a picture.
+"""The pictures of the docs, each made by a small run that you can read.
 
+One function a picture, here or as `draw` in a file of its own, examples/drawn/NAME.py.
 Usage: python examples/figures.py NAME ... (without a name: all of them); writes docs/figures/NAME.png
 """
 
 from __future__ import annotations
 
+import runpy
 import signal
 import sys
 import tempfile
@@ -264,8 +266,9 @@ def main(names: list[str]) -> None:
     plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     torch.set_num_threads(1)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name in names or list(FIGURES):
-        figure = FIGURES[name]()
+    drawn = {path.stem: path for path in sorted((Path(__file__).parent / "drawn").glob("*.py"))}
+    for name in names or [*FIGURES, *drawn]:
+        figure = FIGURES[name]() if name in FIGURES else runpy.run_path(str(drawn[name]))["draw"]()
         place = FOLDER / f"{name}.png"
         figure.savefig(place, dpi=110, bbox_inches="tight")
         plt.close(figure)

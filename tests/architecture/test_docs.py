@@ -70,6 +70,7 @@ def test_every_page_is_linked_from_the_index():
 def test_pictures_are_small_and_made_by_the_example():
     tree = ast.parse((ROOT / "examples" / "figures.py").read_text("utf-8"))
     names = {n.value for d in ast.walk(tree) if isinstance(d, ast.Dict) for n in d.keys if isinstance(n, ast.Constant)}
+    names |= {path.stem for path in (ROOT / "examples" / "drawn").glob("*.py")}
     named = {m for p in PAGES for m in re.findall(r"figures\.py (\w+)`", p.read_text("utf-8"))} - {"NAME"}
     assert named
     assert named <= names
