@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import torch
 from matplotlib import pyplot as plt
@@ -22,7 +24,7 @@ def draw() -> plt.Figure:
     states, nats = [], []
     with torch.no_grad():
         reading = model.begin(1)
-        for here, following in zip(codes[: 200 + SHOWN], codes[1:]):
+        for here, following in itertools.pairwise(codes[: 201 + SHOWN]):
             logits = model.read(here.view(1, 1), reading)
             states.append(reading.state[0].flatten().numpy())
             nats.append(-float(logits.log_softmax(-1)[0, following]))
