@@ -13,10 +13,12 @@ DOMAINS = {
     "table": "conjure.domains.table.codec:TableCodec",
     "text": "conjure.domains.text.codec:TextCodec",
     "image": "conjure.domains.image.codec:ImageCodec",
+    "pairs": "conjure.domains.pairs.codec:PairsCodec",
     "unpaired": "conjure.domains.unpaired.codec:UnpairedCodec",
 }
 
 MODELS = {
+    "autoencoder": "conjure.models.autoencoder:Autoencoder",
     "circuit": "conjure.models.circuit:Circuit",
     "columns": "conjure.models.columns:AnyOrder",
     "cycle": "conjure.models.cycle:CycleGAN",
@@ -26,6 +28,7 @@ MODELS = {
     "independent": "conjure.models.independent:Independent",
     "markov": "conjure.models.markov:Markov",
     "recurrent": "conjure.models.recurrent:Recurrent",
+    "seq2seq": "conjure.models.seq2seq:Seq2Seq",
     "vae": "conjure.models.vae:VAE",
 }
 
@@ -37,6 +40,8 @@ OBJECTIVES = {
     "likelihood": "conjure.objectives.likelihood:Likelihood",
     "orderless": "conjure.objectives.orderless:Orderless",
     "matching": "conjure.objectives.matching:Matching",
+    "reconstruction": "conjure.objectives.reconstruction:Reconstruction",
+    "smoothing": "conjure.objectives.smoothing:Smoothing",
     "minmax": "conjure.objectives.minmax:MinMax",
     "wasserstein": "conjure.objectives.wasserstein:Wasserstein",
 }
@@ -45,6 +50,7 @@ REPORTS = {  # domain -> function that judges samples of it
     "table": "conjure.metrics.tabular:judge",
     "text": "conjure.metrics.textual:judge",
     "image": "conjure.metrics.pictorial:judge",
+    "pairs": "conjure.metrics.translated:judge",
     "unpaired": "conjure.metrics.restyled:judge",
 }
 
@@ -52,8 +58,11 @@ APPS = {
     "tables": "conjure.apps.tables:APP",
     "text": "conjure.apps.text:APP",
     "images": "conjure.apps.images:APP",
+    "translation": "conjure.apps.translation:APP",
     "restyle": "conjure.apps.restyle:APP",
 }
+
+COMPOSED = "conjure.composition.latents:Latents"  # the codec of a run through another artifact's codes
 
 TABLES = {"domains": DOMAINS, "models": MODELS, "objectives": OBJECTIVES, "reports": REPORTS, "apps": APPS}
 
@@ -63,7 +72,16 @@ def resolve(table: str, name: str) -> Any:
     entries = TABLES[table]
     if name not in entries:
         raise ConfigError(f"no {table[:-1]} is called {name!r}: {nearest(name, list(entries))}")
-    module, _, attribute = entries[name].partition(":")
+    return _open(entries[name])
+
+
+def codec(domain: str, composed: bool = False) -> Any:
+    """The class of a domain's codec, or of the codec of a composition."""
+    return _open(COMPOSED) if composed else resolve("domains", domain)
+
+
+def _open(entry: str) -> Any:
+    module, _, attribute = entry.partition(":")
     return getattr(importlib.import_module(module), attribute)
 
 

@@ -1,4 +1,4 @@
-"""The variational autoencoder: a normal latent code, a network that writes x from it, one that guesses it from x."""
+"""The variational autoencoder: a random latent code, a network that writes x from it, one that guesses it from x."""
 
 from __future__ import annotations
 
@@ -7,37 +7,43 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from conjure.core.rng import generator
 from conjure.core.space import Columns, Dense, Space
 from conjure.models.conditions import codes
-from conjure.models.protocol import Model
-from conjure.nets.ends import Reader, Sizes, Writer
-from conjure.nets.likelihoods import Bernoulli, Gaussian, Logistic, MixedColumns, normal
+from conjure.models.latent import CHUNK, Latent
+from conjure.nets import priors
+from conjure.nets.likelihoods import normal
 
-CHUNK = 4096  # examples drawn at a time
+VALUES = 2**22  # numbers written at a time in scoring, so that memory stays bounded
 
 
-class VAE(Model):
-    """p(x | given) = integral of p(x | z, given) N(z; 0, 1) dz (Kingma & Welling 2014), for arrays and rows.
+class VAE(Latent):
+    """p(x | given) = integral of p(x | z, given) p(z) dz (Kingma & Welling 2014), for arrays, rows and tokens.
 
-    log_prob is a lower bound; it tightens with `importance` draws of z (Burda et al. 2016, eq. 8).
+    p(z), the prior, is N(0, 1); or a learnt mixture of normals; or the mixture of q(z | u) over learnt pseudo-inputs
+    u ("vamp": Tomczak & Welling 2018, eq. 9). log_prob is a lower bound; it tightens with `importance` draws of z
+    (Burda et al. 2016, eq. 8).
     """
 
-    spaces: ClassVar = (Dense, Columns)
-    given_spaces: ClassVar = (Columns,)
-    methods: ClassVar = ("elbo_terms", "log_prob")
+    numbers = 2  # a mean and a log scale
+    methods: ClassVar = ("elbo_terms", "log_weights", "log_prob")
     score_kind = "bound"
 
     @dataclass(frozen=True)
     class Config:
         """likelihood: "logistic" for values on `levels` even steps (pixels), "bernoulli" for black and white,
         "gaussian" for real numbers; "auto" takes logistic for pictures in a finite box, else gaussian. Rows of
-        columns always mix softmax and gaussian.
+        columns always mix softmax and gaussian, tokens have a softmax each. components: of a mixture or vamp prior.
+        net and latent_sides as in an autoencoder.
         """
 
         latent: int = 32
+        latent_sides: int = 0
+        prior: Literal["normal", "mixture", "vamp"] = "normal"
+        components: int = 64
+        net: Literal["auto", "dense", "plain", "convolutional", "recurrent", "transformer"] = "auto"
         width: int = 256
         layers: int = 2
         channels: int = 32
@@ -45,36 +51,46 @@ class VAE(Model):
         levels: int = 256
         importance: int = 16
 
-    def __init__(self, space: Dense | Columns, given: Columns | None, config: Config):
+    def __init__(self, space: Space, given: Columns | None, config: Config):
         super().__init__(space, given, config)
-        sizes = Sizes(config.width, config.layers, config.channels)
-        self.latent = config.latent
-        self.likelihood = _likelihood(space, config)
-        self.reader = Reader(space, given, 2 * config.latent, sizes)
-        self.writer = Writer(space, given, config.latent, sizes, self.likelihood.depth)
+        if config.prior == "mixture":
+            self.mixture = priors.Mixture(self.latent, config.components)
+        elif config.prior == "vamp":
+            self.pseudo = priors.PseudoInputs(space, config.components)  # type: ignore[arg-type]
 
     @classmethod
     def refuses(cls, space: Space, given: Space | None, config: Config) -> str | None:
         if reason := super().refuses(space, given, config):
             return reason
-        bounded = isinstance(space, Dense) and math.isfinite(space.low) and math.isfinite(space.high)
-        if isinstance(space, Dense) and config.likelihood in ("logistic", "bernoulli") and not bounded:
-            return f"model.likelihood {config.likelihood!r} needs values between finite bounds; use 'gaussian'"
-        if config.levels < 2 or config.importance < 1 or config.latent < 1:
-            return "model.levels is at least 2, model.importance and model.latent at least 1"
+        if config.prior == "vamp" and (given is not None or not isinstance(space, Dense)):
+            return "model.prior 'vamp' makes up arrays without a condition; use 'mixture' for what this data is"
+        if config.importance < 1 or config.components < 1:
+            return "model.importance and model.components are at least 1"
         return None
 
     def elbo_terms(self, x: Tensor, given: Tensor | None, noise: Tensor) -> tuple[Tensor, Tensor]:
         """The two terms of the bound: log p(x | z) at one draw, and KL(q || prior) of each latent number.
 
-        Kingma & Welling 2014, eq. 3, with the closed form of its appendix B. noise is standard normal.
+        Kingma & Welling 2014, eq. 3, with the closed form of its appendix B. A prior that is a mixture has none, and
+        no part of it is a single number's: then it is log q(z | x) - log p(z) at the draw. noise is standard normal.
 
-        Shapes: noise (B, latent), results (B,) and (B, latent).
+        Shapes: noise (B, latent), results (B,) and (B, latent), for a mixture (B, 1).
         """
         mean, log_scale = self.posterior(x, given)
         z = mean + log_scale.exp() * noise
-        kl = 0.5 * (mean**2 + (2 * log_scale).exp() - 1) - log_scale
+        if self.config.prior == "normal":
+            kl = 0.5 * (mean**2 + (2 * log_scale).exp() - 1) - log_scale
+        else:
+            kl = (_log_posterior(noise, log_scale) - self.log_prior(z)).unsqueeze(1)
         return self._log_likelihood(x, z, given), kl
+
+    def log_weights(self, x: Tensor, given: Tensor | None, noise: Tensor) -> Tensor:
+        """log p(x, z_k | given) - log q(z_k | x, given) at z_k = mean + scale noise_k (Burda et al. 2016, eq. 8).
+
+        Shapes: noise (B or 1, K, latent), result (B, K).
+        """
+        mean, log_scale = self.posterior(x, given)
+        return self._log_weights(x, given, (mean, log_scale), noise)
 
     def log_prob(self, x: Tensor, given: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """A lower bound on log P(x | given), (B,): the log mean of `importance` weights p(x, z) / q(z | x).
@@ -82,56 +98,71 @@ class VAE(Model):
         The draws are the same for every example and every call, so a score does not depend on its neighbours.
         mask (B, *first dimensions of x): what is False counts as unknown; any q leaves the bound valid.
         """
-        mean, log_scale = self.posterior(x, given)
-        rng = generator(0, "importance")
-        weights = []
-        for _ in range(self.config.importance):
-            noise = torch.randn(self.latent, generator=rng).to(mean)
-            z = mean + log_scale.exp() * noise
-            log_ratio = 0.5 * (noise**2 - z**2) + log_scale  # log N(z; 0, 1) - log q(z | x)
-            weights.append(self._log_likelihood(x, z, given, mask) + log_ratio.sum(1))
-        return torch.stack(weights).logsumexp(0) - math.log(len(weights))
+        posterior = self.posterior(x, given)
+        noise = torch.randn(self.config.importance, self.latent, generator=generator(0, "importance")).to(posterior[0])
+        size = max(1, VALUES // max(1, x[0].numel() * self.likelihood.depth * len(x)))
+        bound = None
+        for some in noise.split(size):
+            part = self._log_weights(x, given, posterior, some.unsqueeze(0), mask).logsumexp(1)
+            bound = part if bound is None else torch.logaddexp(bound, part)
+        return bound - math.log(len(noise))
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        """log p(z) of flat codes, (..., latent) to (...)."""
+        if self.config.prior == "normal":
+            return -0.5 * (z.square().sum(-1) + z.shape[-1] * math.log(2 * math.pi))
+        return priors.log_density(z, self._parts())
 
     def posterior(self, x: Tensor, given: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Mean and log scale of q(z | x, given), each (B, latent)."""
+        """Mean and log scale of q(z | x, given), each flat (B, latent)."""
         mean, log_scale = self.reader(x, given).float().chunk(2, 1)
         return mean, log_scale.clamp(-7, 3)
 
     def encode(self, x: Tensor, given: Tensor | None = None) -> Tensor:
-        """The mean of q(z | x, given), (B, latent)."""
-        return self.posterior(x, given)[0]
+        """The mean of q(z | x, given), (B, *latent_shape)."""
+        return self.posterior(x, given)[0].unflatten(1, self.latent_shape)
 
-    def decode(self, z: Tensor, given: Tensor | None = None) -> Tensor:
-        """The likeliest x for each z, element by element, (B, ...) in the space."""
-        return self.likelihood.mode(self.writer(z, given))
+    def begin(self, x: Tensor) -> None:
+        """Start a vamp prior's pseudo-inputs at real examples (B, *shape)."""
+        if self.config.prior == "vamp":
+            count = self.config.components
+            self.pseudo.begin(x.repeat(-(-count // len(x)), *[1] * (x.ndim - 1))[:count])
 
     def sample(self, n: int, *, given: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
         given = codes(self, n, given)
         parts = []
         for start in range(0, n, CHUNK):
             count = min(CHUNK, n - start)
-            z = normal(torch.empty(count, self.latent, device=self.device), rng)
+            if self.config.prior == "normal":
+                z = normal(torch.empty(count, self.latent, device=self.device), rng)
+            else:
+                z = priors.draw(count, self._parts(), rng)
             written = self.writer(z, None if given is None else given[start : start + count])
             parts.append(self.likelihood.draw(written, rng))
         return torch.cat(parts)
 
-    def _log_likelihood(self, x: Tensor, z: Tensor, given: Tensor | None, mask: Tensor | None = None) -> Tensor:
-        terms = self.likelihood.log_prob(self.writer(z, given), x)
-        if mask is not None:
-            terms = terms * mask.reshape(*mask.shape, *[1] * (terms.ndim - mask.ndim))
-        return terms.flatten(1).sum(1)
+    def _parts(self) -> priors.Parts:
+        """The prior as a mixture of normals."""
+        if self.config.prior == "mixture":
+            return self.mixture.parts()
+        return self.pseudo.parts(*self.posterior(self.pseudo(), None))
+
+    def _log_weights(
+        self,
+        x: Tensor,
+        given: Tensor | None,
+        posterior: tuple[Tensor, Tensor],
+        noise: Tensor,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        mean, log_scale = (t.unsqueeze(1) for t in posterior)
+        z = mean + log_scale.exp() * noise  # (B, K, latent)
+        draws = z.shape[1]
+        repeated = [None if t is None else t.repeat_interleave(draws, 0) for t in (x, given, mask)]
+        likelihood = self._log_likelihood(repeated[0], z.flatten(0, 1), *repeated[1:]).view(-1, draws)
+        return likelihood + self.log_prior(z) - _log_posterior(noise, log_scale)
 
 
-def _likelihood(space: Dense | Columns, config: VAE.Config) -> nn.Module:
-    if isinstance(space, Columns):
-        return MixedColumns(space)
-    kind = config.likelihood
-    if kind == "auto":
-        kind = "logistic" if len(space.shape) == 3 and math.isfinite(space.high - space.low) else "gaussian"
-    match kind:
-        case "logistic":
-            return Logistic(space, config.levels)
-        case "bernoulli":
-            return Bernoulli(space)
-        case _:
-            return Gaussian(space)
+def _log_posterior(noise: Tensor, log_scale: Tensor) -> Tensor:
+    """log N(mean + scale noise; mean, scale), (..., latent) to (...)."""
+    return -(0.5 * noise.square() + log_scale + 0.5 * math.log(2 * math.pi)).sum(-1)

@@ -1,5 +1,5 @@
-"""The two ends of a network over any of our spaces: `Reader` turns x into a vector, `Writer` a vector into
-numbers for every element of x. Pictures get convolutions, all else a residual perceptron."""
+"""The two ends of a network over arrays and rows: `Reader` turns x into a vector, `Writer` a vector into
+numbers for every element of x. Pictures get convolutions, all else a perceptron; tokens have a file of their own."""
 
 from __future__ import annotations
 
@@ -12,19 +12,26 @@ from torch import Tensor, nn
 from conjure.core.space import Columns, Dense
 from conjure.nets.columns import ColumnEmbedding, Layout
 from conjure.nets.conv import ConvReader, ConvWriter
-from conjure.nets.mlp import ResMLP
+from conjure.nets.grids import GridReader, GridWriter, halvings
+from conjure.nets.mlp import MLP, ResMLP
 
 SMALLEST_PICTURE = 12  # below this side a perceptron sees the whole picture at less cost
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Width and layers of the perceptrons, channels of the convolutions at full resolution; norm inside or not."""
+    """Width and layers of the perceptrons, channels of the convolutions at full resolution; norm inside or not.
+
+    net "dense" has perceptrons for pictures too, "plain" ones without residues; grid > 0 makes the vector
+    a flattened picture with that shorter side.
+    """
 
     width: int = 256
     layers: int = 2
     channels: int = 32
     norm: bool = True
+    net: str = "auto"
+    grid: int = 0
 
 
 class Reader(nn.Module):
@@ -37,13 +44,17 @@ class Reader(nn.Module):
         super().__init__()
         width = sizes.width
         self.context = ColumnEmbedding(given, width) if given else None
-        self.pictures = is_picture(space)
+        self.pictures = is_picture(space, sizes)
+        if sizes.grid:
+            cells = math.prod(halvings(*space.shape[1:], sizes.grid)[-1])  # type: ignore[union-attr]
+            self.net = GridReader(space.shape, outputs // cells, sizes.grid, sizes.channels, width if given else 0)  # type: ignore[union-attr]
+            return
         if self.pictures:
             self.net = ConvReader(space.shape, outputs, sizes.channels, width if given else 0, sizes.norm)  # type: ignore[union-attr]
             return
         self.embedding = ColumnEmbedding(space, width) if isinstance(space, Columns) else None
         inputs = width if isinstance(space, Columns) else math.prod(space.shape)
-        self.net = ResMLP(inputs + (width if given else 0), outputs, width, sizes.layers, sizes.norm)
+        self.net = perceptron(inputs + (width if given else 0), outputs, sizes)
 
     def forward(self, x: Tensor, given: Tensor | None) -> Tensor:
         context = self.context(given) if self.context is not None else None
@@ -63,14 +74,19 @@ class Writer(nn.Module):
         super().__init__()
         width = sizes.width
         self.context = ColumnEmbedding(given, width) if given else None
-        self.pictures = is_picture(space)
+        self.pictures = is_picture(space, sizes)
         if self.pictures:
             c, *sides = space.shape  # type: ignore[union-attr]
             self.shape = (depth, c)
+            if sizes.grid:
+                inputs //= math.prod(halvings(*sides, sizes.grid)[-1])
+                shape = (depth * c, *sides)
+                self.net = GridWriter(shape, inputs, sizes.grid, sizes.channels, width if given else 0)
+                return
             self.net = ConvWriter(inputs, tuple(sides), depth * c, sizes.channels, width if given else 0, sizes.norm)
             return
         self.shape = (Layout(space).wide,) if isinstance(space, Columns) else (depth, *space.shape)
-        self.net = ResMLP(inputs + (width if given else 0), math.prod(self.shape), width, sizes.layers, sizes.norm)
+        self.net = perceptron(inputs + (width if given else 0), math.prod(self.shape), sizes)
 
     def forward(self, z: Tensor, given: Tensor | None) -> Tensor:
         context = self.context(given) if self.context is not None else None
@@ -79,6 +95,15 @@ class Writer(nn.Module):
         return self.net(z if context is None else torch.cat([z, context], 1)).unflatten(1, self.shape)
 
 
-def is_picture(space: Dense | Columns) -> bool:
-    """Whether x is a picture large enough for convolutions."""
-    return isinstance(space, Dense) and len(space.shape) == 3 and min(space.shape[1:]) >= SMALLEST_PICTURE
+def is_picture(space: Dense | Columns, sizes: Sizes = Sizes()) -> bool:
+    """Whether x is a picture that gets convolutions: a large one, or any where the sizes ask for them."""
+    if not isinstance(space, Dense) or len(space.shape) != 3 or sizes.net in ("dense", "plain"):
+        return False
+    return bool(sizes.grid) or sizes.net == "convolutional" or min(space.shape[1:]) >= SMALLEST_PICTURE
+
+
+def perceptron(inputs: int, outputs: int, sizes: Sizes) -> nn.Module:
+    """Residual, or the plain one of the founding papers."""
+    if sizes.net == "plain":
+        return MLP(inputs, outputs, sizes.width, sizes.layers)
+    return ResMLP(inputs, outputs, sizes.width, sizes.layers, sizes.norm)

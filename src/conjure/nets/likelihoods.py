@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from conjure.core.space import Columns, Dense
+from conjure.core.space import Columns, Dense, Tokens
 from conjure.nets.columns import Layout
 
 TINY = 1e-6
@@ -113,6 +113,35 @@ class Bernoulli(nn.Module):
 
     def mode(self, written: Tensor) -> Tensor:
         return self.low + self.span * (written.squeeze(1) > 0).float()
+
+
+class Categorical(nn.Module):
+    """Each token by itself from a softmax over the vocabulary; what follows the first end is certain.
+
+    Shapes: written (B, V, *shape), x and log_prob (B, *shape).
+    """
+
+    def __init__(self, space: Tokens):
+        super().__init__()
+        self.end, self.depth = space.end, space.vocab
+
+    def log_prob(self, written: Tensor, x: Tensor) -> Tensor:
+        nats = -F.cross_entropy(written[:, :, : x.shape[1]].float(), x, reduction="none")
+        return nats if self.end is None else nats.masked_fill(self._ended(x), 0)
+
+    def draw(self, written: Tensor, rng: torch.Generator | None) -> Tensor:
+        return self._cut((written + gumbel(uniform(written, rng))).argmax(1))
+
+    def mode(self, written: Tensor) -> Tensor:
+        return self._cut(written.argmax(1))
+
+    def _cut(self, x: Tensor) -> Tensor:
+        return x if self.end is None else x.masked_fill(self._ended(x), self.end)
+
+    def _ended(self, x: Tensor) -> Tensor:
+        """Where an end stands before, (B, T)."""
+        ends = (x == self.end).long().flatten(1)
+        return (ends.cumsum(1) > ends).view(x.shape)
 
 
 class MixedColumns(nn.Module):

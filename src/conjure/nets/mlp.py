@@ -1,4 +1,4 @@
-"""Fully connected residual networks, for vectors without neighbourhoods."""
+"""Fully connected networks, residual or plain, for vectors without neighbourhoods."""
 
 from __future__ import annotations
 
@@ -26,6 +26,20 @@ class ResMLP(nn.Module):
         for block in self.blocks:
             h = h + block(h)
         return self.leave(F.silu(self.norm(h)))
+
+
+class MLP(nn.Sequential):
+    """The plain perceptron: `layers` hidden layers of rectified units.
+
+    Shapes: (B, inputs) to (B, outputs).
+    """
+
+    def __init__(self, inputs: int, outputs: int, width: int, layers: int):
+        parts: list[nn.Module] = []
+        for _ in range(layers):
+            parts += [nn.Linear(inputs, width), nn.ReLU()]
+            inputs = width
+        super().__init__(*parts, nn.Linear(inputs, outputs))
 
 
 class _Block(nn.Module):

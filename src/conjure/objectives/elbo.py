@@ -40,6 +40,10 @@ class ELBO(Objective):
         super().__init__(model, config)
         self.weight = config.beta
 
+    def prepare(self, batch: Batch, rows: int) -> None:
+        if callable(begin := getattr(self.model, "begin", None)):
+            begin(batch.x)
+
     def progress(self, fraction: float) -> None:
         grown = min(1.0, fraction / self.config.anneal) if self.config.anneal else 1.0
         self.weight = self.config.beta * grown
@@ -47,7 +51,8 @@ class ELBO(Objective):
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Minus the weighted bound in nats an example, ()."""
         log_likelihood, kl = self._terms(batch)
-        held = kl.clamp(min=self.config.free_bits).sum(1)
+        free = self.config.free_bits * self.model.latent / kl.shape[1]  # where KL is one number, all is free in it
+        held = kl.clamp(min=free).sum(1)
         loss = (self.weight * held - log_likelihood).mean()
         return loss, {"reconstruction": -log_likelihood.mean(), "kl": kl.sum(1).mean()}
 

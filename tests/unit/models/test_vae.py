@@ -99,6 +99,6 @@ def test_evidence_on_columns_is_refused_and_an_empty_one_is_not():
 
 def test_what_it_refuses():
     assert "finite bounds" in VAE.refuses(Dense((2,)), None, VAE.Config(likelihood="logistic"))
-    assert "not Tokens" in VAE.refuses(Tokens(4, (3,)), None, VAE.Config())
+    assert "codec.layout=documents" in VAE.refuses(Tokens(4, (3,), stream=True), None, VAE.Config())
     assert "at least 2" in VAE.refuses(PIXELS, None, VAE.Config(levels=1))
     assert VAE.refuses(Dense((2,)), LABEL, VAE.Config()) is None
