@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import platform
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from conjure import catalog
-from conjure.core.errors import ArtifactError, TrainingError
+from conjure.composition.latents import Latents
+from conjure.core.errors import ArtifactError, ConfigError, TrainingError
 from conjure.core.rng import derive
 from conjure.domains.protocol import Codec
 from conjure.models.protocol import Model
@@ -24,17 +25,45 @@ from conjure.recipe import Recipe
 
 FORMAT = 1
 MANIFEST, CODEC, WEIGHTS, CARD = "artifact.json", "codec.json", "model.safetensors", "CARD.md"
+FIRST = "first"  # the folder, inside that of a composition, of the artifact that was gone through
 
 
 @dataclass
 class Artifact:
-    """What was learnt, ready for use: `card` holds source, licence, metrics and versions."""
+    """What was learnt, ready for use: `card` holds source, licence, metrics and versions.
+
+    `first` is the artifact whose codes this one models, of a composition.
+    """
 
     recipe: Recipe
     codec: Codec
     model: Model
     card: dict[str, Any] = field(default_factory=dict)
     path: Path | None = None
+    first: Artifact | None = None
+
+    @property
+    def score_kind(self) -> str:
+        """ "exact", "bound", "estimate" or "energy"; "" where there is no likelihood."""
+        if isinstance(self.codec, Latents):
+            return self.codec.score_kind(self.model)
+        return self.model.score_kind if callable(getattr(self.model, "log_prob", None)) else ""
+
+
+def gone_through(recipe: Recipe) -> Artifact | None:
+    """The artifact that a recipe goes through; ConfigError for one that cannot be gone through."""
+    if not recipe.through:
+        return None
+    if recipe.through == "?":
+        raise ConfigError("this recipe models the codes of another artifact: name its folder, --through DIR")
+    first = load(recipe.through)
+    if first.recipe.domain != recipe.domain:
+        raise ConfigError(f"{recipe.through} is of {first.recipe.domain} data; this run is of {recipe.domain}")
+    if first.first is not None:
+        raise ConfigError(f"{recipe.through} itself goes through another artifact: go through that one")
+    if reason := Latents.refuses(first.model):
+        raise ConfigError(f"nothing can be fitted through {recipe.through}: {reason}")
+    return first
 
 
 def build_model(recipe: Recipe, codec: Codec) -> Model:
@@ -59,11 +88,13 @@ def save(artifact: Artifact, folder: Path) -> Path:
         _replace(folder / CODEC, lambda at: at.write_text(json.dumps(artifact.codec.state()), "utf-8"))
         _replace(folder / WEIGHTS, lambda at: save_file(weights, at))
         _replace(folder / CARD, lambda at: at.write_text(_card(artifact), "utf-8"))
+        if artifact.first is not None:
+            save(replace(artifact.first), folder / FIRST)
         manifest = {
             "format": FORMAT,
             "recipe": artifact.recipe.nested(),
             "card": artifact.card,
-            "files": {name: _sha256(folder / name) for name in (CODEC, WEIGHTS, CARD)},
+            "files": {name: _sha256(folder / name) for name in _names(artifact.first is not None)},
         }
         manifest["digest"] = _digest(manifest)
         _replace(folder / MANIFEST, lambda at: at.write_text(json.dumps(manifest, indent=2), "utf-8"))
@@ -84,12 +115,24 @@ def load(path: str | Path) -> Artifact:
             raise ArtifactError(f"{folder / name} is not the file that was saved: it was changed or cut short")
     try:
         recipe = Recipe.from_nested(manifest["recipe"])
-        codec = catalog.resolve("domains", recipe.domain).from_state(json.loads((folder / CODEC).read_text("utf-8")))
+        state, first = json.loads((folder / CODEC).read_text("utf-8")), None
+        if recipe.through:
+            first = load(folder / FIRST)
+            if first.first is not None:
+                raise ArtifactError(f"{FIRST}/ itself goes through another artifact")
+            codec = Latents.from_state(state, (first.codec, first.model))
+        else:
+            codec = catalog.codec(recipe.domain).from_state(state)
         model = build_model(recipe, codec)
         model.load_state_dict(load_file(folder / WEIGHTS))
     except Exception as error:  # a folder anyone may have written: whatever it holds, one sentence
         raise ArtifactError(f"{folder} cannot be opened by this version: {error}") from None
-    return Artifact(recipe, codec, model.eval(), manifest["card"], folder)
+    return Artifact(recipe, codec, model.eval(), manifest["card"], folder, first)
+
+
+def digest(artifact: Artifact) -> str:
+    """What tells a saved artifact from any other."""
+    return _manifest(artifact.path)["digest"]  # type: ignore[arg-type]
 
 
 def occupied(folder: Path) -> bool:
@@ -109,10 +152,16 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise ArtifactError(
             f"{folder} was made by a newer conjure (format {written}, this one reads {FORMAT}): upgrade"
         )
-    names = manifest.get("files", {})
-    if manifest.get("digest") != _digest(manifest) or set(names) != {CODEC, WEIGHTS, CARD}:
+    names, composed = set(manifest.get("files", {})), "through" in manifest.get("recipe", {})
+    if manifest.get("digest") != _digest(manifest) or names != set(_names(composed)):
         raise ArtifactError(f"{folder / MANIFEST} is not the file that was saved: its digest differs")
     return manifest
+
+
+def _names(composed: bool) -> list[str]:
+    """The files a manifest answers for; of a composition those of the first artifact too."""
+    own = (CODEC, WEIGHTS, CARD)
+    return [*own, *(f"{FIRST}/{name}" for name in (MANIFEST, *own) if composed)]
 
 
 def _replace(place: Path, write: Any) -> None:
@@ -153,6 +202,7 @@ def _card(artifact: Artifact) -> str:
         f"| data | {source.get('name', '')} (sha256 {source.get('sha256', '')[:16]}) |",
         f"| licence of the data | {source.get('licence', 'unknown')} |",
         f"| model | {recipe.model}, {size:,} learnt numbers, trained for {recipe.objective} |",
+        *([f"| through | {artifact.first.recipe.model}, in `{FIRST}/` |"] if artifact.first else []),
         f"| seed | {recipe.seed} |",
         *(f"| {name.replace('_', ' ')} | {value} |" for name, value in metrics.items()),
         *(f"| {name} | {value} |" for name, value in card.get("versions", {}).items()),

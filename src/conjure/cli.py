@@ -44,6 +44,9 @@ def fit(
     model: Annotated[str | None, typer.Option(help="A model family: see `conjure list models`.")] = None,
     recipe: Annotated[str | None, typer.Option(help="A recipe's name, or a TOML file.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Any setting.")] = None,
+    through: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Model the codes of this artifact, such as a vae.")
+    ] = None,
     minutes: Annotated[float | None, typer.Option(help="Wall time to use; the schedule adapts.")] = None,
     seed: Annotated[int | None, typer.Option(help="Root of all randomness.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
@@ -59,7 +62,7 @@ def fit(
     from conjure.training.distributed import leave
     from conjure.verbs import recipe_for
 
-    chosen = recipe_for(product, model=model, recipe=recipe, settings=settings).with_seed(seed)
+    chosen = recipe_for(product, model=model, recipe=recipe, settings=settings, through=through).with_seed(seed)
     first = os.environ.get("RANK", "0") == "0"
     with Watch(quiet=not first) as watch:
         made = run(chosen, data, out, FitOptions(resume, minutes, watch.show, watch.say))
@@ -118,7 +121,7 @@ def score(folder: Folder, data: Annotated[str, typer.Argument(help="A file or fo
     nats = scoring.score(opened, objects)
     if out:
         typer.echo(f"wrote {write_scores(nats, out)}")
-    typer.echo(describe_scores(nats, opened.model.score_kind))
+    typer.echo(describe_scores(nats, opened.score_kind))
 
 
 @app.command()

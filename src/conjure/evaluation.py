@@ -10,6 +10,7 @@ import torch
 
 from conjure import catalog, sampling, scoring
 from conjure.artifact import Artifact
+from conjure.composition.latents import Latents
 from conjure.core.errors import ConfigError, ConjureError, DataError
 from conjure.core.rng import generator
 from conjure.core.space import Tokens
@@ -39,7 +40,7 @@ def evaluate(
     set aside is taken. train: the training data, found again by its path and hash where it is not given.
     target: for tables, the column that is learnt from made rows. DataError and ConfigError as in reading.
     """
-    recipe, codec = artifact.recipe, artifact.codec
+    recipe, codec = artifact.recipe, _plain(artifact.codec)
     judge = catalog.resolve("reports", recipe.domain)
     corpus = catalog.part(recipe.domain, "corpus")
     notes: list[str] = []
@@ -62,7 +63,7 @@ def evaluate(
             baseline=baseline,
             scores=scores,
             baseline_scores=baseline_scores,
-            score_kind=getattr(artifact.model, "score_kind", ""),
+            score_kind=artifact.score_kind,
             as_made=lambda objects: codec.decode(codec.encode(objects).x),
             again=lambda objects: sampling.complete(artifact, objects, seed=seed),
             facts=_facts(codec),
@@ -116,16 +117,16 @@ def _in_memory(objects: Any, seed: int) -> Any:
 
 def _scores(artifact: Artifact, real: Any, notes: list[str]) -> tuple[np.ndarray | None, Any]:
     """Nats per held-out object, None without a likelihood; and the objects with unknown values replaced."""
-    adapt = getattr(artifact.codec, "adapt", None)
-    known = real
+    codec = _plain(artifact.codec)
+    adapt, known = getattr(codec, "adapt", None), real
     try:
-        artifact.codec.encode(real)
+        codec.encode(real)
     except DataError as error:
         if adapt is None:
             raise
         known = adapt(real)
         notes.append(f"For its log-probability alone, values that training never had were replaced ({error}).")
-    if not callable(getattr(artifact.model, "log_prob", None)):
+    if not artifact.score_kind:
         return None, known
     return scoring.score(artifact, known), known
 
@@ -135,7 +136,7 @@ def _baseline(artifact: Artifact, train: Any, known: Any, draw: tuple[int, int])
 
     `draw` is (how many, seed). Nothing where the codec knows no such model and training data is missing.
     """
-    codec, (n, seed) = artifact.codec, draw
+    codec, (n, seed) = _plain(artifact.codec), draw
     if hasattr(codec, "independent"):
         x = codec.independent(n, generator(seed, "baseline"))
         nats = codec.independent_log_prob(codec.encode(known).x).double().numpy() + codec.log_density(known)
@@ -149,7 +150,12 @@ def _baseline(artifact: Artifact, train: Any, known: Any, draw: tuple[int, int])
     with torch.no_grad():
         model.observe(_rows(codec.encode(train)))
         nats = model.log_prob(_rows(codec.encode(known))).double().numpy()
-    return sampling.sample(replace(artifact, model=model), n, seed=seed), nats
+    return sampling.sample(replace(artifact, codec=codec, model=model), n, seed=seed), nats
+
+
+def _plain(codec: Any) -> Any:
+    """The codec of the objects themselves, also of a composition: a baseline knows nothing of its codes."""
+    return codec.front if isinstance(codec, Latents) else codec
 
 
 def _rows(encoded: Encoded) -> torch.Tensor:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +57,18 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     folder = Path(out) if out is not None else None
     corpus = catalog.part(recipe.domain, "corpus")
     objects, source = corpus.read(data)
+    first = artifacts.gone_through(recipe)
     if folder:
-        _claim(folder, recipe, source, options.resume, processes)
+        _claim(folder, (recipe, first), source, options.resume, processes)
 
-    codec, parts = _encode(recipe, objects, codec_config, folder)
+    learn = catalog.codec(recipe.domain).learn
+    if first is not None:
+        learn = partial(catalog.codec(recipe.domain, True).learn, (first.codec, first.model))
+    codec, parts = _encode(recipe, objects, lambda some: learn(some, codec_config), folder)
     if hasattr(codec, "describe"):
         options.say(codec.describe())
     train, held_out = (None if p is None else Examples(p, recipe.seed) for p in parts)
-    notes = list(getattr(codec, "notes", []))
+    notes = [*getattr(codec, "notes", []), *_leaks(recipe, first, source)]
     if (size := training.batch * training.accumulate) > len(train):
         notes.append(f"A batch of {size} is more than the {len(train)} training examples: each step takes all of them.")
     for note in notes:
@@ -75,25 +80,25 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
         options.say(f"{folder} has no checkpoint yet: starting from the beginning")
     with _interruptible(trainer):
         summary = trainer.run(options.watch)
-    return _finished(Artifact(recipe, codec, model), source, summary | {"notes": notes}, folder, processes)
+    made = Artifact(recipe, codec, model, first=first)
+    return _finished(made, source, summary | {"notes": notes}, folder, processes)
 
 
 def _encode(
-    recipe: Recipe, objects: Any, config: Any, folder: Path | None
+    recipe: Recipe, objects: Any, learn: Callable[[Any], Codec], folder: Path | None
 ) -> tuple[Codec, tuple[Encoded, Encoded | None]]:
     """The codec learnt from the training part, and (training, held-out) tensors."""
-    domain = catalog.resolve("domains", recipe.domain)
     corpus = catalog.part(recipe.domain, "corpus")
     if not hasattr(objects, "chunks"):
         if recipe.held_out <= 0:
-            codec = domain.learn(objects, config)
+            codec = learn(objects)
             return codec, (codec.encode(objects), None)
         kept, held_out = corpus.split(objects, recipe.held_out, recipe.seed)
-        codec = domain.learn(kept, config)
+        codec = learn(kept)
         return codec, (codec.encode(kept), codec.encode(_known(codec, held_out)))
     if folder is None:
         raise ConfigError("this data does not fit in memory: give fit a folder (out) to keep its encoded form in")
-    codec = domain.learn(objects.sample(LEARN_FROM, recipe.seed), config)
+    codec = learn(objects.sample(LEARN_FROM, recipe.seed))
     shards = Shards(folder / "shards", objects.rows)
     for chunk in objects.chunks():
         shards.append(codec.encode(_known(codec, chunk)))
@@ -106,9 +111,27 @@ def _known(codec: Codec, objects: Any) -> Any:
     return adapt(objects) if adapt else objects
 
 
-def _claim(folder: Path, recipe: Recipe, source: Source, resume: bool, processes: Processes) -> None:
+def _leaks(recipe: Recipe, first: Artifact | None, source: Source) -> list[str]:
+    """That the artifact gone through has seen what this run holds out, where it has."""
+    if first is None or not source.sha256 or first.card.get("source", {}).get("sha256") != source.sha256:
+        return []
+    if (recipe.held_out, recipe.seed) == (first.recipe.held_out, first.recipe.seed):
+        return []
+    return [
+        f"{recipe.through} was fitted on some of the examples that this run holds out; the same held_out and seed "
+        f"({first.recipe.held_out:g}, {first.recipe.seed}) would keep them apart."
+    ]
+
+
+def _claim(
+    folder: Path, asked: tuple[Recipe, Artifact | None], source: Source, resume: bool, processes: Processes
+) -> None:
     """Make the folder this run's own, or refuse it."""
-    digest = hashlib.sha256(json.dumps([recipe.nested(), source.sha256], sort_keys=True).encode()).hexdigest()
+    recipe, first = asked
+    named = recipe.nested()
+    if first is not None:  # by what it is, not by where it lies
+        named["through"] = artifacts.digest(first)
+    digest = hashlib.sha256(json.dumps([named, source.sha256], sort_keys=True).encode()).hexdigest()
     at = folder / RUN
     if resume and at.exists():
         if _digest_of_run(at) != digest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from conjure.core.space import Space
 class Recipe:
     """Names with their settings; the settings are checked against each class's `Config` by `configs`.
 
-    `training` holds the fields of `training.trainer.Training`.
+    `training` holds the fields of `training.trainer.Training`. `through` is the folder of an artifact whose codes
+    of the data are modelled instead of the data itself ("?" where it is still to be named).
     """
 
     domain: str
@@ -30,6 +31,7 @@ class Recipe:
     training: dict[str, Any] = field(default_factory=dict)
     held_out: float = 0.1
     seed: int = 0
+    through: str = ""
 
     # The words a person writes: [model] name = "vae", width = 256; --set model.width=256.
     GROUPS = ("codec", "model", "objective", "training")
@@ -44,6 +46,7 @@ class Recipe:
             "model": {"name": self.model, **self.model_settings},
             "objective": {"name": self.objective, **self.objective_settings},
             "training": dict(self.training),
+            **({"through": self.through} if self.through else {}),
         }
 
     @classmethod
@@ -64,6 +67,7 @@ class Recipe:
             dict(known.training),
             known.held_out,
             known.seed,
+            known.through,
         )
 
     def with_settings(self, words: list[str] | tuple[str, ...]) -> Recipe:
@@ -73,11 +77,19 @@ class Recipe:
     def with_seed(self, seed: int | None) -> Recipe:
         return self if seed is None else replace(self, seed=seed)
 
+    def with_through(self, folder: str) -> Recipe:
+        """This recipe for the codes of an artifact; of the codec's settings those stay that codes know too."""
+        known = {f.name for f in fields(catalog.codec(self.domain, True).Config)}
+        return replace(self, through=folder, codec={k: v for k, v in self.codec.items() if k in known})
+
     def configs(self) -> tuple[Any, Any, Any]:
         """(codec, model, objective) settings as their dataclasses, unknown keys refused by full name."""
-        parts = (("codec", "domains", self.domain, self.codec), ("model", "models", self.model, self.model_settings))
-        parts += (("objective", "objectives", self.objective, self.objective_settings),)
-        return tuple(fill(catalog.resolve(t, name).Config, values, group) for group, t, name, values in parts)
+        parts = (
+            ("codec", catalog.codec(self.domain, bool(self.through)), self.codec),
+            ("model", catalog.resolve("models", self.model), self.model_settings),
+            ("objective", catalog.resolve("objectives", self.objective), self.objective_settings),
+        )
+        return tuple(fill(named.Config, values, group) for group, named, values in parts)
 
     def check(self, space: Space, given: Space | None = None) -> None:
         """Refuse, in one sentence, a family that cannot serve the space or an objective the family cannot meet."""
@@ -97,6 +109,7 @@ class _Nested:
     domain: str
     held_out: float = 0.1
     seed: int = 0
+    through: str = ""
     codec: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
     objective: dict[str, Any] = field(default_factory=dict)

@@ -68,6 +68,8 @@ def complete(artifact: Artifact, objects: Any, *, given: dict[str, Any] | None =
     of data knows no gaps or the family cannot condition on what is there.
     """
     codec, model, corpus = artifact.codec, artifact.model, catalog.part(artifact.recipe.domain, "corpus")
+    if artifact.first is not None:
+        raise ConfigError("what is fitted through another artifact draws whole objects; it fills no gaps")
     if not hasattr(codec, "complete"):
         raise ConfigError(f"{artifact.recipe.domain} has no gaps to fill: complete works on tables, pairs, series")
     if hasattr(objects, "chunks"):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from conjure.artifact import Artifact
+from conjure.composition.latents import Latents
 from conjure.core.errors import ConfigError
 from conjure.domains.protocol import Encoded
 
@@ -20,18 +21,27 @@ BATCH = 1024
 def score(artifact: Artifact, objects: Any) -> np.ndarray:
     """log P(x) in nats, one number an object (rows,), of a stream one a window: higher is more typical.
 
-    `artifact.model.score_kind` says whether it is exact, a bound or an estimate. Where a codec rounds (a number into
+    `artifact.score_kind` says whether it is exact, a bound or an estimate. Where a codec rounds (a number into
     a bin), the density of the value inside its bin is added, so that scores are of the data, not its codes.
     """
     if hasattr(objects, "chunks"):  # data too large for memory
         return np.concatenate([score(artifact, chunk) for chunk in objects.chunks()])
     model = artifact.model
-    if not callable(getattr(model, "log_prob", None)):
-        raise ConfigError(f"a {artifact.recipe.model} has no likelihood, so it cannot score; fit another model")
-    parts = [model.log_prob(x, given, mask) for x, given, mask in _pieces(artifact.codec.encode(objects))]
-    nats = torch.cat(parts).double().numpy()
-    density = getattr(artifact.codec, "log_density", None)
+    if not artifact.score_kind:
+        raise ConfigError(f"a {_named(artifact)} has no likelihood, so it cannot score; fit another model")
+    codec = artifact.codec
+    if isinstance(codec, Latents):
+        nats, codec = codec.log_prob(model, objects).double().numpy(), codec.front
+    else:
+        parts = [model.log_prob(x, given, mask) for x, given, mask in _pieces(codec.encode(objects))]
+        nats = torch.cat(parts).double().numpy()
+    density = getattr(codec, "log_density", None)
     return nats + density(objects) if density else nats
+
+
+def _named(artifact: Artifact) -> str:
+    """The family, and of a composition both."""
+    return artifact.recipe.model + (f" through a {artifact.first.recipe.model}" if artifact.first else "")
 
 
 def _pieces(encoded: Encoded) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None]]:

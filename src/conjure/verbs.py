@@ -56,9 +56,17 @@ class Generative:
 
 
 def recipe_for(
-    app: str, *, model: str | None = None, recipe: str | None = None, settings: list[str] | None = None
+    app: str,
+    *,
+    model: str | None = None,
+    recipe: str | None = None,
+    settings: list[str] | None = None,
+    through: str | Path | None = None,
 ) -> Recipe:
-    """The run that an app, a model or recipe name (or TOML file) and `a.b=c` settings describe."""
+    """The run that an app, a model or recipe name (or TOML file) and `a.b=c` settings describe.
+
+    `through` is the folder of an artifact of the same kind of data, whose codes are then modelled.
+    """
     product = catalog.resolve("apps", app)
     if recipe and recipe.endswith(".toml"):
         if not Path(recipe).is_file():
@@ -71,6 +79,8 @@ def recipe_for(
         chosen = product.recipe_for(model)
     else:
         chosen = product.recipe(recipe)
+    if through is not None:
+        chosen = chosen.with_through(str(through))
     return chosen.with_settings(settings or [])
 
 
@@ -83,7 +93,7 @@ def fit(
     options: FitOptions | None = None,
     **choice: Any,
 ) -> Generative:
-    """Learn a model: `fit("tables", frame)`. `choice` is model, recipe or settings, as in `recipe_for`."""
+    """Learn a model: `fit("tables", frame)`. `choice` is model, recipe, settings or through, as in `recipe_for`."""
     from conjure import fitting  # here, so that loading and sampling never import training
 
     chosen = recipe_for(app, **choice).with_seed(seed)

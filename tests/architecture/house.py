@@ -17,6 +17,7 @@ FLOORS = {
     "metrics": 2,
     "models": 3,
     "recipe": 3,
+    "composition": 3,
     "objectives": 4,
     "artifact": 4,
     "training": 5,

@@ -94,9 +94,8 @@ def test_settings_on_command_lines_are_known():
         if words[0] != "fit":
             continue
         told = parsed(words)
-        recipe = recipe_for(
-            told["product"], model=told["model"], recipe=told["recipe"], settings=list(told["settings"] or [])
-        )
+        choice = {name: told[name] for name in ("model", "recipe", "through")}
+        recipe = recipe_for(told["product"], settings=list(told["settings"] or []), **choice)
         recipe.configs()
         fill(Training, recipe.training, "training")
 

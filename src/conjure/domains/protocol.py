@@ -35,12 +35,15 @@ class Encoded:
     `window` = T > 0 says that x is one long stream (S,), S > T: examples are (T + 1) neighbouring tokens of
     it, the first of which is context for T targets, x[:, :-1] -> x[:, 1:]. They are cut at random offsets in
     training and end to end over the whole stream when held out; then there is neither mask nor given.
+
+    `spread`, shaped like x, says that x is the mean of a normal with that scale, drawn from anew at each use.
     """
 
     x: Tensor
     mask: Tensor | None = None
     given: Tensor | None = None
     window: int = 0
+    spread: Tensor | None = None
 
 
 class Chunked(Protocol):

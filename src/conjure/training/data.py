@@ -27,7 +27,7 @@ class Examples:
 
     def __init__(self, encoded: Encoded, seed: int = 0):
         self.x, self.mask, self.given = encoded.x, encoded.mask, encoded.given
-        self.window, self.seed = encoded.window, seed
+        self.window, self.spread, self.seed = encoded.window, encoded.spread, seed
         self._epoch = (-1, torch.empty(0, dtype=torch.long))
 
     def __len__(self) -> int:
@@ -71,8 +71,10 @@ class Examples:
     def _gather(self, index: Tensor, noise: Noise) -> Batch:
         if self.window:
             index = index.unsqueeze(1) + torch.arange(self.window + 1)
-        pick = [None if t is None else _widen(t[index]) for t in (self.x, self.mask, self.given)]
-        return Batch(pick[0], pick[1], pick[2], noise)
+        x, mask, given = (None if t is None else _widen(t[index]) for t in (self.x, self.mask, self.given))
+        if self.spread is not None:
+            x = x + self.spread[index] * noise.normal(*x.shape)
+        return Batch(x, mask, given, noise)
 
 
 def _widen(t: Tensor) -> Tensor:
@@ -90,7 +92,7 @@ class Shards:
     def append(self, encoded: Encoded) -> None:
         """Add a chunk's rows; memory in use stays at one chunk."""
         count = len(encoded.x)
-        for name in ("x", "mask", "given"):
+        for name in ("x", "mask", "given", "spread"):
             tensor = getattr(encoded, name)
             if tensor is None:
                 continue

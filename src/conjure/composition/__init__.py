@@ -1,0 +1,1 @@
+"""Models of a model's codes: a second artifact fitted through a first one."""
