@@ -128,8 +128,8 @@ class Latents:
 
     def score_kind(self, prior: nn.Module) -> str:
         """What `log_prob` is under a second model; "" where there is none."""
-        explains = all(hasattr(self.model, name) for name in ("likelihood", "writer", "posterior"))
-        if not explains or not callable(getattr(prior, "log_prob", None)):
+        needed = ("likelihood", "writer", *(() if self.book is not None else ("posterior",)))
+        if not all(hasattr(self.model, name) for name in needed) or not callable(getattr(prior, "log_prob", None)):
             return ""
         return "estimate" if prior.score_kind == "estimate" else "bound"
 
@@ -227,7 +227,7 @@ class Latents:
             self.config.writing == "auto" and isinstance(self.front.space, Columns)
         )
         if drawn and hasattr(self.model, "likelihood"):
-            return self.model.likelihood.draw(self.model.writer(z, given), rng)
+            return self.model.likelihood.draw(self.model.writer(z.flatten(1), given), rng)
         return self.model.decode(z, given)
 
     def _restored(self, x: Tensor) -> Tensor:
@@ -241,11 +241,11 @@ class Latents:
     @torch.no_grad()
     def _bound(self, prior: nn.Module, x: Tensor, given: Tensor | None) -> Tensor:
         told = self._told(given)
-        mean, log_scale = self.model.posterior(x, told)
         if self.book is not None:
-            codes = self.book.encode(self._vectors((self._joined(mean) - self.mean) / self.scale))
-            codes = codes.reshape(-1, *self.space.shape)
+            z = (self._joined(self._code(x, told)[0]) - self.mean) / self.scale
+            codes = self.book.encode(self._vectors(z)).reshape(-1, *self.space.shape)
             return prior.log_prob(codes, given) + self._explained(x, self._restored(codes), told)
+        mean, log_scale = self.model.posterior(x, told)
         volume = self.scale.log().expand(self.shape).sum()
         weights = []
         for draw in range(self.config.draws):
@@ -258,7 +258,7 @@ class Latents:
 
     def _explained(self, x: Tensor, z: Tensor, told: Tensor | None) -> Tensor:
         """log p(x | z) of whole objects, (N,)."""
-        return self._whole(self.model.likelihood.log_prob(self.model.writer(z, told), x).flatten(1).sum(1))
+        return self._whole(self.model.likelihood.log_prob(self.model.writer(z.flatten(1), told), x).flatten(1).sum(1))
 
     def _whole(self, nats: Tensor) -> Tensor:
         """Nats of rows added up over each object's pieces."""
