@@ -13,7 +13,7 @@ from conjure.core.errors import ConfigError, ConjureError
 
 app = typer.Typer(
     name="conjure",
-    help="Generative models of your own data: fit, sample, score, evaluate.",
+    help="Generative models of your own data: fit, sample, score, evaluate. Tables also: conjure tables attack.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -82,12 +82,17 @@ def sample(
     given: Given = None,
     seed: Annotated[int, typer.Option(help="Same seed, same samples.")] = 0,
     out: Out = None,
+    gate: Annotated[Path | None, typer.Option(metavar="FILE", help="A policy: no rows where attacks succeed.")] = None,
 ) -> None:
     """Draw new objects from an artifact."""
     from conjure import artifact, catalog, sampling
 
     opened = artifact.load(folder)
     objects = sampling.sample(opened, n, given=_pairs(given), seed=seed)
+    if gate:
+        from conjure import attacking
+
+        attacking.gate(opened, objects, attacking.read_policy(gate), seed=seed)
     if out:
         typer.echo(f"wrote {catalog.part(opened.recipe.domain, 'corpus').write(objects, out)}")
     else:
@@ -160,7 +165,13 @@ def _pairs(words: list[str] | None) -> dict[str, Any]:
 
 def main() -> None:
     """Run the command line; errors a user can mend are printed in one line, with exit code 2."""
+    from conjure import catalog
+
     try:
+        if sys.argv[1:2] and sys.argv[1] in catalog.APPS:
+            from conjure import products
+
+            products.command(sys.argv[1])(sys.argv[2:], prog_name=f"conjure {sys.argv[1]}")
         app()
     except ConjureError as error:
         typer.echo(f"error: {error}", err=True)

@@ -45,11 +45,11 @@ def evaluate(
     corpus = catalog.part(recipe.domain, "corpus")
     notes: list[str] = []
     real, source = corpus.read(held_out)
-    learnt = _training_data(artifact, train, notes)
+    learnt = training_data(artifact, train, notes)
     if source.sha256 and source.sha256 == artifact.card.get("source", {}).get("sha256"):
-        real = _set_aside(recipe, real)
+        real = set_aside(recipe, real)
         notes.append(f"Held out: the {recipe.held_out:.0%} of {source.name} that the fit set aside.")
-    real = _in_memory(real, seed)
+    real = in_memory(real, seed)
 
     least, most = SAMPLES.get(recipe.domain, (256, 5_000))
     count = n or int(np.clip(max(len(real), 0 if learnt is None else len(learnt)), least, most))
@@ -66,7 +66,7 @@ def evaluate(
             score_kind=artifact.score_kind,
             as_made=lambda objects: codec.decode(codec.encode(objects).x),
             again=lambda objects: sampling.complete(artifact, objects, seed=seed),
-            facts=_facts(codec),
+            facts=facts_of(codec),
             target=target,
             seed=seed,
             title=f"{recipe.model} of {artifact.card.get('source', {}).get('name', 'data')}",
@@ -83,7 +83,7 @@ def _synthetic(artifact: Artifact, real: Any, n: int, seed: int) -> Any:
     return sampling.sample(artifact, n, seed=seed)
 
 
-def _training_data(artifact: Artifact, given: Any, notes: list[str]) -> Any:
+def training_data(artifact: Artifact, given: Any, notes: list[str]) -> Any:
     """The part that the model learnt from, or None where the data cannot be found again."""
     recipe, source = artifact.recipe, artifact.card.get("source", {})
     corpus = catalog.part(recipe.domain, "corpus")
@@ -100,17 +100,17 @@ def _training_data(artifact: Artifact, given: Any, notes: list[str]) -> Any:
         return None
     if same and recipe.held_out > 0 and not hasattr(found, "chunks"):
         found, _ = corpus.split(found, recipe.held_out, recipe.seed)
-    return _in_memory(found, recipe.seed)
+    return in_memory(found, recipe.seed)
 
 
-def _set_aside(recipe: Recipe, objects: Any) -> Any:
+def set_aside(recipe: Recipe, objects: Any) -> Any:
     """What the fit held out of its own data."""
     if recipe.held_out <= 0 or hasattr(objects, "chunks"):
         raise ConfigError("this is the data the model was fitted with, none of it set aside: give data it never saw")
     return catalog.part(recipe.domain, "corpus").split(objects, recipe.held_out, recipe.seed)[1]
 
 
-def _in_memory(objects: Any, seed: int) -> Any:
+def in_memory(objects: Any, seed: int) -> Any:
     """Data too large for memory is thinned evenly."""
     return objects.sample(ROWS, seed) if hasattr(objects, "chunks") else objects
 
@@ -163,7 +163,7 @@ def _rows(encoded: Encoded) -> torch.Tensor:
     return (encoded.x.unsqueeze(0) if encoded.window else encoded.x).long()
 
 
-def _facts(codec: Any) -> dict[str, Any]:
+def facts_of(codec: Any) -> dict[str, Any]:
     """What a table's columns are, as its codec found."""
     columns = codec.schema.columns if hasattr(codec, "schema") else ()
     return {"kinds": {c.name: c.kind for c in columns}, "forms": {c.name: c.form for c in columns}}

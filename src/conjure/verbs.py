@@ -42,6 +42,12 @@ class Generative:
         """A report against data the model never saw. See `evaluation.evaluate`."""
         return evaluation.evaluate(self.artifact, held_out, **options)
 
+    def attack(self, **options: Any) -> Any:
+        """What a table's samples betray about training rows, as a report. See `attacking.attack`."""
+        from conjure import attacking  # here, since it fits models of other people
+
+        return attacking.attack(self.artifact, **options)
+
     def save(self, folder: str | Path) -> Path:
         """Write the artifact's folder."""
         return artifacts.save(self.artifact, Path(folder))

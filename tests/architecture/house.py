@@ -27,12 +27,14 @@ FLOORS = {
     "evaluation": 6,
     "feedback": 6,
     "apps": 7,
+    "attacking": 7,
     "listing": 7,
     "screen": 7,
-    "verbs": 7,
-    "cli": 8,
-    "__main__": 9,
-    "__init__": 9,
+    "verbs": 8,
+    "products": 8,
+    "cli": 9,
+    "__main__": 10,
+    "__init__": 10,
 }
 
 

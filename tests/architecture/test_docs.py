@@ -15,6 +15,7 @@ import typer
 from conjure import catalog
 from conjure.cli import app
 from conjure.core.config import fill
+from conjure.products import PRODUCTS
 from conjure.training.settings import Training
 from conjure.verbs import recipe_for
 from tests.architecture.house import ROOT, SOURCE
@@ -44,6 +45,10 @@ def command_lines() -> list[tuple[str, list[str]]]:
 
 def parsed(words: list[str]) -> dict[str, object]:
     """The options of a command line, by the very parser that runs it."""
+    if words[0] in PRODUCTS:
+        return (
+            typer.main.get_command(PRODUCTS[words[0]]).commands[words[1]].make_context(words[1], list(words[2:])).params
+        )
     command = COMMANDS.commands[words[0]]
     return command.make_context(words[0], list(words[1:])).params
 

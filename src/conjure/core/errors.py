@@ -19,3 +19,7 @@ class ArtifactError(ConjureError):
 
 class TrainingError(ConjureError):
     """Training cannot go on (the loss is not a number, the disk is full)."""
+
+
+class PrivacyError(ConjureError):
+    """What was made may not leave the house: the sentence names the attacks that succeed on it."""

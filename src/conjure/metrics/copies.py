@@ -28,7 +28,7 @@ ROWS, TRAINING = 2_000, 50_000
 
 def exact(rows: Grid, train: Grid) -> Interval:
     """The share of rows found among the training rows."""
-    return mean_interval(np.isin(_hashes(rows), _hashes(train)).astype(float), (0, 1))
+    return mean_interval(np.isin(hashes(rows), hashes(train)).astype(float), (0, 1))
 
 
 class Nearness:
@@ -59,7 +59,7 @@ class Nearness:
         return mean_interval((far <= self.threshold + 1e-6).astype(float), (0, 1))
 
 
-def _hashes(grid: Grid) -> np.ndarray:
+def hashes(grid: Grid) -> np.ndarray:
     """One 64-bit number a row, equal for equal rows."""
     import pandas as pd
 
