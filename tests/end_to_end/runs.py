@@ -12,6 +12,7 @@ RUNS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "circuit": ("tables", "wine", "circuit", ("model.states=8",)),
     "columns": ("tables", "wine", "columns", ("model.width=32", "model.layers=1", "model.dropout=0.0")),
     "table vae": ("tables", "wine", "vae", ("model.width=32", "model.latent=4")),
+    "table flow": ("tables", "wine", "flow", ("model.width=32", "model.evaluations=4")),
     "image gan": ("images", "digits", "gan", ("model.width=16", "model.latent=8")),
     "image flow": ("images", "digits", "flow", ("model.width=16", "model.evaluations=4")),
     # dropout differs from process to process, and rounding to bfloat16 hides what is compared

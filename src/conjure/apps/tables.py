@@ -57,6 +57,18 @@ def gan() -> Recipe:
     )
 
 
+def flow() -> Recipe:
+    """Flow matching over normal scores and codes as real numbers; without a likelihood."""
+    return Recipe(
+        domain="table",
+        model="flow",
+        objective="matching",
+        codec={"numbers": "values", "categories": 256},
+        model_settings={"width": 512, "layers": 3},
+        training={"epochs": 60.0, "batch": 512, "rate": 1e-3, "average": 0.999, "patience": 10, "validate_every": 100},
+    )
+
+
 def independent() -> Recipe:
     """Every column by itself: the baseline."""
     return Recipe(
@@ -82,6 +94,7 @@ APP = App(
         "columns": columns,
         "vae": vae,
         "gan": gan,
+        "flow": flow,
         "independent": independent,
     },
     "default",

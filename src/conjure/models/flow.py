@@ -15,8 +15,8 @@ from conjure.core.space import Columns, Dense, Space
 from conjure.models.conditions import codes
 from conjure.models.protocol import Model
 from conjure.models.solvers import Function, adaptive, euler, heun
-from conjure.nets.ends import Sizes
-from conjure.nets.field import Field
+from conjure.nets.analog import Analog
+from conjure.nets.field import Field, Plan, refusal
 from conjure.nets.likelihoods import normal
 
 VALUES = 2**18  # numbers moved at a time, so that memory stays bounded
@@ -29,25 +29,31 @@ class Flow(Model):
     Between noise x_0 and data x_1 lies, by `path`: "rectified", t x_1 + (1 - t) x_0 (Liu et al. 2023), or
     "cosine", sin(pi t / 2) x_1 + cos(pi t / 2) x_0, whose velocity is the v of v-prediction diffusion but for the
     factor -pi / 2 (Salimans & Ho 2022, section 4). log_prob is the likelihood without guidance: exact, up to the
-    solver's tolerance, for at most 16 real dimensions, else an estimate.
+    solver's tolerance, for at most 16 real dimensions, else an estimate. A category is carried as a real number for
+    each of its codes, the highest of which is drawn; a density of these is no probability, so there is no log_prob.
     """
 
-    spaces: ClassVar = (Dense,)
+    spaces: ClassVar = (Dense, Columns)
     given_spaces: ClassVar = (Columns,)
     methods: ClassVar = ("velocity",)
     score_kind = "estimate"
 
     @dataclass(frozen=True)
     class Config:
-        """evaluations: calls of the network a draw with solver "euler" or "heun" (two calls a step); "adaptive"
-        calls it until the error is within tolerance, as log_prob always does. guidance: how far to go from the
-        field without a condition towards the one with it, and beyond. levels: pictures in a finite box hold that
-        many even steps, and log_prob is that of the step. probes: random directions that estimate a divergence.
+        """net: "auto" is a U-Net for pictures of at least 12 a side, a Transformer for series and clips, else a
+        perceptron; patch: what the Transformer takes for a token (0: what fits). evaluations: calls of the network a
+        draw with solver "euler" or "heun" (two calls a step); "adaptive" calls it until the error is within tolerance,
+        as log_prob always does. guidance: how far to go from the field without a condition towards the one with it,
+        and beyond. levels: pictures in a finite box hold that many even steps, and log_prob is that of the step.
+        probes: random directions that estimate a divergence.
         """
 
+        net: Literal["auto", "perceptron", "unet", "transformer"] = "auto"
         width: int = 256
         layers: int = 3
         channels: int = 32
+        heads: int = 4
+        patch: int = 0
         path: Literal["rectified", "cosine"] = "rectified"
         solver: Literal["euler", "heun", "adaptive"] = "heun"
         evaluations: int = 32
@@ -56,14 +62,18 @@ class Flow(Model):
         levels: int = 256
         probes: int = 4
 
-    def __init__(self, space: Dense, given: Columns | None, config: Config):
+    def __init__(self, space: Dense | Columns, given: Columns | None, config: Config):
         super().__init__(space, given, config)
-        self.field = Field(space, given, Sizes(config.width, config.layers, config.channels))
-        self.size = math.prod(space.shape)
-        stepped = len(space.shape) == 3 and math.isfinite(space.high - space.low)
-        self.step = (space.high - space.low) / (config.levels - 1) if stepped else 0.0
+        self.analog = Analog(space) if isinstance(space, Columns) else None
+        self.shape, self.step = _shape(space), 0.0
+        self.size = math.prod(self.shape)
+        self.field = Field(self.shape, given, _plan(config))
+        if isinstance(space, Dense) and len(space.shape) == 3 and math.isfinite(space.high - space.low):
+            self.step = (space.high - space.low) / (config.levels - 1)
         if self.size <= EXACT and not self.step:
             self.score_kind = "exact"
+        if isinstance(space, Columns) and any(space.sizes):
+            self.log_prob = None  # type: ignore[assignment]
 
     @classmethod
     def refuses(cls, space: Space, given: Space | None, config: Config) -> str | None:
@@ -73,7 +83,11 @@ class Flow(Model):
             return "model.tolerance is above 0, model.levels at least 2, model.probes at least 1"
         if config.guidance != 1 and given is None:
             return "model.guidance needs a condition to guide towards; leave it at 1"
-        return super().refuses(space, given, config)
+        return super().refuses(space, given, config) or refusal(_shape(space), _plan(config))
+
+    def real(self, x: Tensor) -> Tensor:
+        """x (B, ...) as the real numbers that are carried, (B, *shape)."""
+        return self.analog.widen(x) if self.analog is not None else x
 
     def between(self, noise: Tensor, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """The point at time t on the path from noise to data, and the velocity there.
@@ -108,10 +122,11 @@ class Flow(Model):
         parts = []
         chunk = max(1, VALUES // self.size)
         for start in range(0, n, chunk):
-            noise = normal(torch.empty(min(chunk, n - start), *self.space.shape, device=self.device), rng)
+            noise = normal(torch.empty(min(chunk, n - start), *self.shape, device=self.device), rng)
             here = None if given is None else given[start : start + chunk]
             parts.append(self._move(noise, here))
-        return torch.cat(parts).clamp(self.space.low, self.space.high)
+        made = torch.cat(parts)
+        return made.clamp(self.space.low, self.space.high) if self.analog is None else self.analog.narrow(made)
 
     def log_prob(self, x: Tensor, given: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """log P(x | given), (B,), by the change of variables along the path back to noise (Chen et al. 2018, eq. 8).
@@ -121,6 +136,7 @@ class Flow(Model):
         """
         if mask is not None and not bool(mask.all()):
             raise ConfigError("a Flow scores whole examples: fit a 'vae' to score what is partly known")
+        x = self.real(x)
         directions = self._directions(x)
         chunk = max(1, VALUES // (self.size * len(directions)))
         parts = []
@@ -150,7 +166,7 @@ class Flow(Model):
 
         def slope(state: Tensor, t: Tensor, rows: Tensor) -> Tensor:
             here, count = None if given is None else given[rows], len(directions)
-            x = state[:, :-1].unflatten(1, self.space.shape)
+            x = state[:, :-1].unflatten(1, self.shape)
             x, t = x.repeat(count, *[1] * (x.ndim - 1)), t.repeat(count)
             here = None if here is None else here.repeat(count, 1)
             along = directions.repeat_interleave(len(rows), 0)
@@ -166,7 +182,16 @@ class Flow(Model):
         The axes, or random signs, the same for every example (Hutchinson's estimator as in Grathwohl et al. 2019).
         """
         if self.size <= EXACT:
-            return torch.eye(self.size, device=x.device).unflatten(1, self.space.shape)
+            return torch.eye(self.size, device=x.device).unflatten(1, self.shape)
         rng = generator(0, "probes")
-        signs = torch.randint(2, (self.config.probes, *self.space.shape), generator=rng) * 2.0 - 1
+        signs = torch.randint(2, (self.config.probes, *self.shape), generator=rng) * 2.0 - 1
         return signs.to(x) / self.config.probes**0.5
+
+
+def _shape(space: Space) -> tuple[int, ...]:
+    """The shape of what is carried."""
+    return (Analog.width(space),) if isinstance(space, Columns) else space.shape
+
+
+def _plan(config: Flow.Config) -> Plan:
+    return Plan(config.net, config.width, config.layers, config.channels, config.heads, config.patch)

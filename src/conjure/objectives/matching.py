@@ -21,7 +21,7 @@ class Matching(Objective):
     What the field learns is the mean velocity of all paths through a point, which carries noise to data.
     """
 
-    needs: ClassVar = ("velocity", "between")
+    needs: ClassVar = ("velocity", "between", "real")
 
     @dataclass(frozen=True)
     class Config:
@@ -55,7 +55,7 @@ class Matching(Objective):
         return {"loss": self._error(batch, 0.0)}
 
     def _error(self, batch: Batch, drop: float) -> Tensor:
-        x, source, device = batch.x, batch.noise, batch.x.device
+        x, source, device = self.model.real(batch.x), batch.noise, batch.x.device
         noise, t = source.normal(*x.shape).to(device), source.uniform(len(x)).to(device)
         if self.model.step:  # spread over its step, a pixel has a density (Theis et al. 2016, section 3.1)
             x = x + self.model.step * (source.uniform(*x.shape).to(device) - 0.5)

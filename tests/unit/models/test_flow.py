@@ -8,7 +8,7 @@ from torch import nn
 from torch.distributions import Normal
 
 from conjure.core.errors import ConfigError
-from conjure.core.space import Category, Columns, Dense
+from conjure.core.space import Category, Columns, Dense, Number
 from conjure.models.flow import Flow
 from conjure.models.solvers import adaptive, euler, heun
 
@@ -59,9 +59,9 @@ class ToNormal(nn.Module):
 
 def to_normal(path, space=PLANE, **settings):
     model = made(space, path=path, **settings)
-    mean, scale = torch.linspace(-0.5, 1, model.size).view(space.shape), torch.linspace(0.3, 1.4, model.size)
-    model.field = ToNormal(path, mean, scale.view(space.shape))
-    return model, Normal(mean, scale.view(space.shape))
+    mean, scale = (torch.linspace(*ends, model.size).view(model.shape) for ends in ((-0.5, 1), (0.3, 1.4)))
+    model.field = ToNormal(path, mean, scale)
+    return model, Normal(mean, scale)
 
 
 @pytest.mark.parametrize(("solve", "order"), [(euler, 1), (heun, 2)])
@@ -212,3 +212,38 @@ def test_settings_that_cannot_be_are_refused():
     assert "tolerance" in refuses(tolerance=0.0)
     with pytest.raises(ConfigError, match="whole examples"):
         made().log_prob(torch.zeros(2, 2), mask=torch.tensor([[True, False]] * 2))
+
+
+MIXED = Columns((Category("a", 3), Number("n"), Category("b", 2)))
+ROWS = torch.tensor([[0.0, -0.7, 1.0], [2.0, 0.4, 0.0], [1.0, 1.9, 1.0]])
+
+
+def test_rows_are_carried_as_real_numbers_and_come_back():
+    model = made(MIXED)
+    wide = model.real(ROWS)
+    assert wide.shape == (3, 6)
+    assert torch.equal(wide[:, 3], ROWS[:, 1])
+    assert torch.allclose(wide[:, :3].sum(1), torch.zeros(3), atol=1e-6)
+    assert wide[1, 2] - wide[1, 0] == pytest.approx(2)  # the height of a code above the others
+    assert torch.equal(model.analog.narrow(wide), ROWS)
+    codes = made(Columns((Category("a", 3), Category("b", 2))))
+    assert codes.analog.narrow(codes.real(torch.tensor([[2, 1]]))).dtype == torch.int64
+
+
+@torch.no_grad()
+def test_only_rows_of_numbers_have_a_likelihood():
+    assert made(MIXED).log_prob is None
+    numbers = Columns((Number("x"), Number("y")))
+    model, target = to_normal("rectified", numbers)
+    x = target.sample((20,))
+    assert model.score_kind == "exact"
+    assert torch.allclose(model.log_prob(x), target.log_prob(x).sum(1), atol=1e-3)
+
+
+@torch.no_grad()
+def test_a_series_scores_through_a_transformer():
+    model = made(Dense((12, 1)), heads=2, tolerance=1e-5)
+    assert type(model.field.net).__name__ == "PatchTransformer"
+    x = torch.randn(3, 12, 1)
+    assert torch.isfinite(model.log_prob(x)).all()
+    assert model.space.contains(model.sample(2, rng=torch.Generator().manual_seed(0)))
