@@ -47,6 +47,7 @@ def fit(
     through: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Model the codes of this artifact, such as a vae.")
     ] = None,
+    start: Annotated[Path | None, typer.Option(metavar="DIR", help="Go on from this artifact, on other data.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Wall time to use; the schedule adapts.")] = None,
     seed: Annotated[int | None, typer.Option(help="Root of all randomness.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
@@ -62,7 +63,8 @@ def fit(
     from conjure.training.distributed import leave
     from conjure.verbs import recipe_for
 
-    chosen = recipe_for(product, model=model, recipe=recipe, settings=settings, through=through).with_seed(seed)
+    chosen = recipe_for(product, model=model, recipe=recipe, settings=settings, through=through, start=start)
+    chosen = chosen.with_seed(seed)
     first = os.environ.get("RANK", "0") == "0"
     with Watch(quiet=not first) as watch:
         made = run(chosen, data, out, FitOptions(resume, minutes, watch.show, watch.say))

@@ -10,13 +10,13 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from conjure import artifact as artifacts
 from conjure import catalog
 from conjure.artifact import Artifact
+from conjure.beginning import Beginning, beginning
 from conjure.core.config import fill
 from conjure.core.errors import ArtifactError, ConfigError, DataError
 from conjure.domains.protocol import Codec, Encoded, Source
@@ -52,35 +52,32 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
         training = {k: v for k, v in recipe.training.items() if k not in ("steps", "epochs")}
         recipe = replace(recipe, training={**training, "minutes": options.minutes})
     training = fill(Training, recipe.training, "training")
-    codec_config, _, objective_config = recipe.configs()
+    _, _, objective_config = recipe.configs()
     processes = join(training.device)
     folder = Path(out) if out is not None else None
     corpus = catalog.part(recipe.domain, "corpus")
     objects, source = corpus.read(data)
-    first = artifacts.gone_through(recipe)
+    before = beginning(recipe)
     if folder:
-        _claim(folder, (recipe, first), source, options.resume, processes)
+        _claim(folder, before, source, options.resume, processes)
 
-    learn = catalog.codec(recipe.domain).learn
-    if first is not None:
-        learn = partial(catalog.codec(recipe.domain, True).learn, (first.codec, first.model))
-    codec, parts = _encode(recipe, objects, lambda some: learn(some, codec_config), folder)
+    codec, parts = _encode(recipe, objects, before.learn, folder)
     if hasattr(codec, "describe"):
         options.say(codec.describe())
     train, held_out = (None if p is None else Examples(p, recipe.seed) for p in parts)
-    notes = [*getattr(codec, "notes", []), *_leaks(recipe, first, source)]
+    notes = [*getattr(codec, "notes", []), *before.notes(source)]
     if (size := training.batch * training.accumulate) > len(train):
         notes.append(f"A batch of {size} is more than the {len(train)} training examples: each step takes all of them.")
     for note in notes:
         options.say(note)
-    model = artifacts.build_model(recipe, codec)
+    model = before.model(codec)
     objective = catalog.resolve("objectives", recipe.objective)(model, objective_config)
     trainer = Trainer(objective, training, (train, held_out), seed=recipe.seed, folder=folder, processes=processes)
     if options.resume and not trainer.resume():
         options.say(f"{folder} has no checkpoint yet: starting from the beginning")
     with _interruptible(trainer):
         summary = trainer.run(options.watch)
-    made = Artifact(recipe, codec, model, first=first)
+    made = Artifact(recipe, codec, model, first=before.first)
     return _finished(made, source, summary | {"notes": notes}, folder, processes)
 
 
@@ -111,27 +108,9 @@ def _known(codec: Codec, objects: Any) -> Any:
     return adapt(objects) if adapt else objects
 
 
-def _leaks(recipe: Recipe, first: Artifact | None, source: Source) -> list[str]:
-    """That the artifact gone through has seen what this run holds out, where it has."""
-    if first is None or not source.sha256 or first.card.get("source", {}).get("sha256") != source.sha256:
-        return []
-    if (recipe.held_out, recipe.seed) == (first.recipe.held_out, first.recipe.seed):
-        return []
-    return [
-        f"{recipe.through} was fitted on some of the examples that this run holds out; the same held_out and seed "
-        f"({first.recipe.held_out:g}, {first.recipe.seed}) would keep them apart."
-    ]
-
-
-def _claim(
-    folder: Path, asked: tuple[Recipe, Artifact | None], source: Source, resume: bool, processes: Processes
-) -> None:
+def _claim(folder: Path, before: Beginning, source: Source, resume: bool, processes: Processes) -> None:
     """Make the folder this run's own, or refuse it."""
-    recipe, first = asked
-    named = recipe.nested()
-    if first is not None:  # by what it is, not by where it lies
-        named["through"] = artifacts.digest(first)
-    digest = hashlib.sha256(json.dumps([named, source.sha256], sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([before.named(), source.sha256], sort_keys=True).encode()).hexdigest()
     at = folder / RUN
     if resume and at.exists():
         if _digest_of_run(at) != digest:
@@ -150,7 +129,7 @@ def _claim(
     if processes.first:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            at.write_text(json.dumps({"digest": digest, "recipe": recipe.nested()}, indent=2), "utf-8")
+            at.write_text(json.dumps({"digest": digest, "recipe": before.recipe.nested()}, indent=2), "utf-8")
         except OSError as error:
             raise DataError(f"cannot write to {folder}: {error.strerror or error}") from None
     processes.wait()

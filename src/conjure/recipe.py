@@ -19,7 +19,8 @@ class Recipe:
     """Names with their settings; the settings are checked against each class's `Config` by `configs`.
 
     `training` holds the fields of `training.trainer.Training`. `through` is the folder of an artifact whose codes
-    of the data are modelled instead of the data itself ("?" where it is still to be named).
+    of the data are modelled instead of the data itself ("?" where it is still to be named), `start` that of one whose
+    codec and weights this run begins with.
     """
 
     domain: str
@@ -32,6 +33,7 @@ class Recipe:
     held_out: float = 0.1
     seed: int = 0
     through: str = ""
+    start: str = ""
 
     # The words a person writes: [model] name = "vae", width = 256; --set model.width=256.
     GROUPS = ("codec", "model", "objective", "training")
@@ -47,6 +49,7 @@ class Recipe:
             "objective": {"name": self.objective, **self.objective_settings},
             "training": dict(self.training),
             **({"through": self.through} if self.through else {}),
+            **({"start": self.start} if self.start else {}),
         }
 
     @classmethod
@@ -68,6 +71,7 @@ class Recipe:
             known.held_out,
             known.seed,
             known.through,
+            known.start,
         )
 
     def with_settings(self, words: list[str] | tuple[str, ...]) -> Recipe:
@@ -110,6 +114,7 @@ class _Nested:
     held_out: float = 0.1
     seed: int = 0
     through: str = ""
+    start: str = ""
     codec: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
     objective: dict[str, Any] = field(default_factory=dict)

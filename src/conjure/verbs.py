@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,10 +68,12 @@ def recipe_for(
     recipe: str | None = None,
     settings: list[str] | None = None,
     through: str | Path | None = None,
+    start: str | Path | None = None,
 ) -> Recipe:
     """The run that an app, a model or recipe name (or TOML file) and `a.b=c` settings describe.
 
-    `through` is the folder of an artifact of the same kind of data, whose codes are then modelled.
+    `through` is the folder of an artifact of the same kind of data, whose codes are then modelled; `start` that of one
+    to go on from, whose recipe is taken where none is named.
     """
     product = catalog.resolve("apps", app)
     if recipe and recipe.endswith(".toml"):
@@ -83,8 +85,14 @@ def recipe_for(
     elif model:
         catalog.resolve("models", model)
         chosen = product.recipe_for(model)
+    elif start is not None and recipe is None:
+        chosen = artifacts.load(start).recipe
+        if chosen.domain != product.domain:
+            raise ConfigError(f"{start} is of {chosen.domain} data; {app} works on {product.domain}")
     else:
         chosen = product.recipe(recipe)
+    if start is not None:
+        chosen = replace(chosen, start=str(start))
     if through is not None:
         chosen = chosen.with_through(str(through))
     return chosen.with_settings(settings or [])
@@ -99,7 +107,7 @@ def fit(
     options: FitOptions | None = None,
     **choice: Any,
 ) -> Generative:
-    """Learn a model: `fit("tables", frame)`. `choice` is model, recipe, settings or through, as in `recipe_for`."""
+    """Learn a model: `fit("tables", frame)`. `choice` is what `recipe_for` takes: model, recipe, settings, start ..."""
     from conjure import fitting  # here, so that loading and sampling never import training
 
     chosen = recipe_for(app, **choice).with_seed(seed)

@@ -21,6 +21,7 @@ FLOORS = {
     "objectives": 4,
     "artifact": 4,
     "training": 5,
+    "beginning": 5,
     "sampling": 5,
     "scoring": 5,
     "fitting": 6,

@@ -1,0 +1,98 @@
+"""What a run builds on: the artifact it goes on from (`start`), or the one whose codes it models (`through`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from conjure import artifact as artifacts
+from conjure import catalog
+from conjure.artifact import Artifact
+from conjure.core.errors import ConfigError
+from conjure.domains.protocol import Codec, Source
+from conjure.models.protocol import Model
+from conjure.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The artifacts a recipe names; both are None for a run from nothing."""
+
+    recipe: Recipe
+    start: Artifact | None = None
+    first: Artifact | None = None
+
+    @property
+    def learn(self) -> Callable[[Any], Codec]:
+        """How a codec is had from training objects; a run that goes on keeps the one it started with."""
+        config = self.recipe.configs()[0]
+        if self.start is not None:
+            return lambda objects: self.start.codec  # type: ignore[union-attr]
+        if self.first is not None:
+            learn = partial(catalog.codec(self.recipe.domain, True).learn, (self.first.codec, self.first.model))
+        else:
+            learn = catalog.codec(self.recipe.domain).learn
+        return lambda objects: learn(objects, config)
+
+    def model(self, codec: Codec) -> Model:
+        """The recipe's model, fresh or with the weights to go on from; ConfigError where these do not fit."""
+        model = artifacts.build_model(self.recipe, codec)
+        if self.start is None:
+            return model
+        try:
+            model.load_state_dict(self.start.model.state_dict())
+        except RuntimeError:
+            asked, had = ({"name": r.model, **r.model_settings} for r in (self.recipe, self.start.recipe))
+            other = [f"model.{k}={v}, there {had.get(k, 'as by default')}" for k, v in asked.items() if had.get(k) != v]
+            raise ConfigError(f"{self.recipe.start} holds another model: {'; '.join(other)}") from None
+        return model
+
+    def named(self) -> dict[str, Any]:
+        """The recipe with artifacts by what they are, not by where they lie: what tells one run from another."""
+        named = self.recipe.nested()
+        for key, found in (("start", self.start), ("through", self.first)):
+            if found is not None:
+                named[key] = artifacts.digest(found)
+        return named
+
+    def notes(self, source: Source) -> list[str]:
+        """What to know of these artifacts: where they learnt, and whether they saw what this run holds out."""
+        said, recipe = [], self.recipe
+        if self.start is not None:
+            learnt = self.start.card.get("source", {})
+            said.append(
+                f"Started from {recipe.start}, learnt from {learnt.get('name', 'unknown data')} "
+                f"(licence {learnt.get('licence', 'unknown')})."
+            )
+        for place, found in ((recipe.start, self.start), (recipe.through, self.first)):
+            if found is None or not source.sha256 or found.card.get("source", {}).get("sha256") != source.sha256:
+                continue
+            if (recipe.held_out, recipe.seed) != (found.recipe.held_out, found.recipe.seed):
+                said.append(
+                    f"{place} was fitted on some of the examples that this run holds out; the same held_out and seed "
+                    f"({found.recipe.held_out:g}, {found.recipe.seed}) would keep them apart."
+                )
+        return said
+
+
+def beginning(recipe: Recipe) -> Beginning:
+    """The artifacts that a recipe names, opened; ConfigError for one that cannot serve."""
+    first = artifacts.gone_through(recipe)
+    if not recipe.start:
+        return Beginning(recipe, None, first)
+    start = artifacts.load(recipe.start)
+    if start.recipe.domain != recipe.domain:
+        raise ConfigError(f"{recipe.start} is of {start.recipe.domain} data; this run is of {recipe.domain}")
+    if recipe.through or start.first is not None:
+        raise ConfigError(
+            f"a composition cannot be gone on with: fit a new one through {recipe.through or 'its first'}"
+        )
+    if recipe.codec != start.recipe.codec:
+        raise ConfigError(
+            f"a run that starts from {recipe.start} keeps its codec: leave codec settings as they are there"
+        )
+    found = Beginning(recipe, start)
+    found.model(start.codec)  # refused before anything is read or written
+    return found
