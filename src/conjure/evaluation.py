@@ -141,7 +141,7 @@ def _baseline(artifact: Artifact, train: Any, known: Any, draw: tuple[int, int])
         x = codec.independent(n, generator(seed, "baseline"))
         nats = codec.independent_log_prob(codec.encode(known).x).double().numpy() + codec.log_density(known)
         return codec.decode(x, generator(seed, "baseline", "decode")), nats
-    if train is None or not isinstance(codec.space, Tokens) or len(codec.space.shape) > 1:
+    if train is None or not isinstance(codec.space, Tokens) or len(codec.space.shape) > 1 or codec.given_space:
         return None, None
     markov = catalog.resolve("models", "markov")
     fits = (markov.Config(order) for order in range(NGRAM, 0, -1))

@@ -16,11 +16,12 @@ from conjure.models.decoding import Choice, write
 from conjure.models.protocol import Model
 from conjure.nets.attention import Memory
 from conjure.nets.cross import CrossTransformer, Sources
+from conjure.nets.dropping import drop
 from conjure.nets.encoder import Encoder
 from conjure.nets.transformer import Sizes
 
 ROWS = 256  # sequences written side by side, so that memory does not grow with n
-PART = 64  # pairs of about one length that are computed together, so that little of it is padding
+PART = 32  # pairs of about one length that are computed together, so that little of it is padding
 
 
 @dataclass
@@ -91,7 +92,7 @@ class Seq2Seq(Model):
         c, groups = config, config.groups or config.heads
         readers, writers = c.layers
         self.embed = nn.Embedding(space.vocab + 1, c.width)  # the last row stands before the first token
-        nn.init.normal_(self.embed.weight, std=c.width**-0.5)
+        nn.init.normal_(self.embed.weight, std=0.02)
         self.embed_given = None if c.tied else nn.Embedding(given.vocab, c.width)
         self.encoder = Encoder(Sizes(readers, c.width, c.heads, groups, given.length, c.expansion, c.dropout))
         self.decoder = CrossTransformer(Sizes(writers, c.width, c.heads, groups, space.length, c.expansion, c.dropout))
@@ -167,7 +168,7 @@ class Seq2Seq(Model):
     def encode(self, given: Tensor, counts: Tensor) -> Tensor:
         """What the encoder makes of the given (B, S), (B, S, D)."""
         x = (self.embed if self.embed_given is None else self.embed_given)(given)
-        return self.encoder(F.dropout(x, self.config.dropout, self.training), counts)
+        return self.encoder(self._drop(x), counts)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """What each next token is worth (..., V) in states (..., D)."""
@@ -186,8 +187,10 @@ class Seq2Seq(Model):
             counts, source = seen[rows, :widest], given[rows, :widest]
             sources = self.decoder.look(self.encode(source, counts), counts)
             inputs = self.embed(torch.cat([self._start(targets), targets[:, :-1]], 1))
-            inputs = F.dropout(inputs, self.config.dropout, self.training)
-            yield rows, self.decoder(inputs, sources), targets, some
+            yield rows, self.decoder(self._drop(inputs), sources), targets, some
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return drop(x, self.config.dropout) if self.config.dropout and self.training else x
 
     def _asked(self, given: Tensor | None, n: int) -> Tensor:
         if given is None:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from conjure.nets.attention import Attention, Memory, Turn
+from conjure.nets.dropping import drop
 from conjure.nets.encoder import attend_fully, hidden_from
 from conjure.nets.transformer import FeedForward, Sizes, norm
 
@@ -78,7 +79,7 @@ class CrossBlock(nn.Module):
         return x + self._drop(self.feed(norm(x)))
 
     def _drop(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.dropout, self.training) if self.dropout else x
+        return drop(x, self.dropout) if self.dropout and self.training else x
 
 
 class CrossTransformer(nn.Module):

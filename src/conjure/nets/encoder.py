@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from conjure.nets.attention import Attention, Turn
+from conjure.nets.dropping import drop
 from conjure.nets.transformer import Block, FeedForward, Sizes, norm
 
 UNSEEN = -3e4  # added to the weight of a place that does not count: exp gives 0, and no row of them gives NaN
@@ -53,6 +54,13 @@ class FullAttention(Attention):
         return self.out(y.transpose(1, 2).flatten(2))
 
 
+class FullBlock(Block):
+    """The trunk's block around an attention that is not causal."""
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return drop(x, self.dropout) if self.dropout and self.training else x
+
+
 class Encoder(nn.Module):
     """A stack of blocks over vectors (B, T, D), of tokens or of anything else; the result has the same shape.
 
@@ -65,7 +73,7 @@ class Encoder(nn.Module):
         self.sizes = s = sizes
         turn = Turn(s.width // s.heads, s.length) if s.rotary else None
         self.blocks = nn.ModuleList(
-            Block(
+            FullBlock(
                 FullAttention(s.width, s.heads, s.groups, turn),
                 FeedForward(s.width, int(s.expansion * s.width)),
                 s.dropout,

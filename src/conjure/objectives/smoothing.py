@@ -12,7 +12,7 @@ from conjure.objectives.protocol import Objective
 
 
 class Smoothing(Objective):
-    """Cross-entropy against (1 - smoothing) of the target and smoothing / V of every token (Szegedy et al. 2016, eq. 7).
+    """Cross-entropy against 1 - smoothing of the target, smoothing / V of every token (Szegedy et al. 2016, eq. 7).
 
     It keeps a model from staking everything on one token, which helps a search over whole sequences and hurts
     the likelihood: validation reports plain nats a token, as maximum likelihood does.
