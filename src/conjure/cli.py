@@ -23,6 +23,7 @@ app = typer.Typer(
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that fit wrote.")]
 Given = Annotated[list[str] | None, typer.Option("--given", metavar="KEY=VALUE", help="A condition; may be repeated.")]
 Out = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Where to write.")]
+Weights = Annotated[str, typer.Option(help="fp32, or int8: rounded, to write text faster.")]
 
 
 @app.command("list")
@@ -84,12 +85,13 @@ def sample(
     given: Given = None,
     seed: Annotated[int, typer.Option(help="Same seed, same samples.")] = 0,
     out: Out = None,
+    weights: Weights = "fp32",
     gate: Annotated[Path | None, typer.Option(metavar="FILE", help="A policy: no rows where attacks succeed.")] = None,
 ) -> None:
     """Draw new objects from an artifact."""
-    from conjure import artifact, catalog, sampling
+    from conjure import catalog, sampling
 
-    opened = artifact.load(folder)
+    opened = _opened(folder, weights)
     objects = sampling.sample(opened, n, given=_pairs(given), seed=seed)
     if gate:
         from conjure import attacking
@@ -118,12 +120,17 @@ def complete(
 
 
 @app.command()
-def score(folder: Folder, data: Annotated[str, typer.Argument(help="A file or folder.")], out: Out = None) -> None:
+def score(
+    folder: Folder,
+    data: Annotated[str, typer.Argument(help="A file or folder.")],
+    out: Out = None,
+    weights: Weights = "fp32",
+) -> None:
     """Say how typical each object is, in nats (higher = more typical)."""
-    from conjure import artifact, catalog, scoring
+    from conjure import catalog, scoring
     from conjure.screen import describe_scores, write_scores
 
-    opened = artifact.load(folder)
+    opened = _opened(folder, weights)
     objects, _ = catalog.part(opened.recipe.domain, "corpus").read(data)
     nats = scoring.score(opened, objects)
     if out:
@@ -142,17 +149,27 @@ def evaluate(
     target: Annotated[str | None, typer.Option(help="The column whose prediction is judged (tables).")] = None,
     n: Annotated[int | None, typer.Option("-n", help="How many samples to judge.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of samples and folds.")] = 0,
+    weights: Weights = "fp32",
 ) -> None:
     """Judge an artifact against held-out data, beside a baseline and the ceiling."""
-    from conjure import artifact, evaluation
+    from conjure import evaluation
     from conjure.screen import check_report, describe_report
 
     check_report(out)  # before the minutes of work
 
-    report = evaluation.evaluate(artifact.load(folder), held_out, train=train, target=target, n=n, seed=seed)
+    report = evaluation.evaluate(_opened(folder, weights), held_out, train=train, target=target, n=n, seed=seed)
     typer.echo(describe_report(report))
     for path in report.write(out):
         typer.echo(f"wrote {path}")
+
+
+def _opened(folder: Path, weights: str) -> Any:
+    from conjure import artifact
+    from conjure.models.weights import keep_weights
+
+    opened = artifact.load(folder)
+    keep_weights(opened.model, weights)
+    return opened
 
 
 def _pairs(words: list[str] | None) -> dict[str, Any]:

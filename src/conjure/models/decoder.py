@@ -12,16 +12,38 @@ from conjure.core.space import Columns, Space, Tokens
 from conjure.models.autoregression import Autoregression
 from conjure.nets.attention import Memory, waves
 from conjure.nets.ngrams import Ngrams
+from conjure.nets.rounding import round_matrix
 from conjure.nets.transformer import Sizes, Transformer
+from conjure.nets.writing import Writing
 
 
 @dataclass
 class Reading:
-    """How far n sequences have been read: tokens (N, T) so far and each block's keys and values of them."""
+    """How far n sequences have been read: `count` tokens, each block's keys and values of them, and `written`,
+    room for all tokens (N, length); `writing` is made once one token at a time is read.
+    """
 
-    tokens: Tensor
+    written: Tensor
     memories: list[Memory]
     given: Tensor | None
+    count: int = 0
+    writing: Writing | None = None
+
+    @property
+    def tokens(self) -> Tensor:
+        """The tokens read so far, (N, T)."""
+        return self.written[:, : self.count]
+
+    def take(self, tokens: Tensor) -> None:
+        """Note tokens (N, T) as read."""
+        self.written[:, self.count : self.count + tokens.shape[1]] = tokens
+        self.count += tokens.shape[1]
+
+    def forget(self) -> None:
+        """Start again, in the same memory."""
+        self.count = 0
+        for memory in self.memories:
+            memory.filled = 0
 
 
 class Decoder(Autoregression):
@@ -71,28 +93,44 @@ class Decoder(Autoregression):
         nn.init.zeros_(self.head.weight)
 
     def begin(self, n: int, given: Tensor | None = None) -> Reading:
-        empty = torch.empty(n, 0, dtype=torch.long, device=self.device)
-        return Reading(empty, self.trunk.memories(n, self.embed.weight), given)
+        room = torch.empty(n, self.space.length, dtype=torch.long, device=self.device)  # type: ignore[union-attr]
+        return Reading(room, self.trunk.memories(n, self.embed.weight), given)
 
     def read(self, tokens: Tensor, reading: Reading) -> Tensor:
         """Logits (N, V) after further tokens (N, T); a full memory starts again from its later half."""
         space: Tokens = self.space  # type: ignore[assignment]
-        if not space.stream and not reading.tokens.shape[1]:
+        if not space.stream and not reading.count:
             tokens = torch.cat([self._start(tokens), tokens], 1)
-        if reading.tokens.shape[1] + tokens.shape[1] > space.length:
+        if reading.count + tokens.shape[1] > space.length:
             tokens = torch.cat([reading.tokens, tokens], 1)[:, -max(1, space.length // 2) :]
-            fresh = self.begin(len(tokens), reading.given)
-            reading.tokens, reading.memories = fresh.tokens, fresh.memories
-        return self.logits(self._hidden(tokens, reading.given, reading)[:, -1])
+            reading.forget()
+        x = self._entered(tokens, reading.given, reading)
+        reading.take(tokens)
+        if tokens.shape[1] == 1:
+            if reading.writing is None and Writing.serves(self.trunk, x):
+                reading.writing = Writing(self.trunk, self.head, reading.memories)
+            if reading.writing is not None:
+                return reading.writing(x[:, 0])
+        return self.logits(self.trunk(x, reading.memories)[:, -1])
+
+    def round_weights(self) -> None:
+        """Round the weights of all large matrices to bytes, each row in steps of its own (`nets/rounding.py`).
+
+        Scores and samples are then those of the rounded model; writing a few sequences reads the bytes, a quarter
+        of the memory. For use only: training goes on from numbers that no longer move.
+        """
+        for linear in (m for m in self.modules() if isinstance(m, nn.Linear)):
+            round_matrix(linear)
 
     def _hidden(self, tokens: Tensor, given: Tensor | None, reading: Reading | None = None) -> Tensor:
-        before = reading.tokens if reading else None
-        start = before.shape[1] if reading else 0
+        return self.trunk(self._entered(tokens, given, reading), reading.memories if reading else None)
+
+    def _entered(self, tokens: Tensor, given: Tensor | None, reading: Reading | None) -> Tensor:
+        """What the trunk is shown of tokens (B, T) that follow those in `reading`, (B, T, D)."""
+        start = reading.count if reading else 0
         x = self._enter(tokens, given, start)
         if self.waves is not None:
             x = x + self.waves[start : start + tokens.shape[1]]
         if self.ngrams is not None:
-            x = x + self.ngrams(tokens, before)
-        if reading:
-            reading.tokens = torch.cat([reading.tokens, tokens], 1)
-        return self.trunk(x, reading.memories if reading else None)
+            x = x + self.ngrams(tokens, reading.tokens[:, -self.ngrams.reach :] if reading else None)
+        return x

@@ -33,7 +33,10 @@ class Choice:
         logits = logits.float()
         if self.temperature == 0:
             return logits.argmax(-1)
-        return torch.multinomial(self._kept(logits / self.temperature), 1, generator=rng).squeeze(1)
+        if self.temperature != 1:
+            logits = logits / self.temperature
+        p = self._kept(logits)
+        return (p / torch.empty_like(p).exponential_(generator=rng)).argmax(-1)  # torch.multinomial without its checks
 
     def _kept(self, logits: Tensor) -> Tensor:
         """Probabilities (B, V) with the tail cut off."""
@@ -75,12 +78,17 @@ def write(
     """
     choice, reading = choice or Choice(), model.begin(len(frame), given)
     ended = torch.zeros(len(frame), dtype=torch.bool, device=frame.device)
-    known = int((frame >= 0).all(0).cumprod(0).sum())
+    kept = (frame >= 0).T.contiguous()  # (T, N): rows one after the other, as they are read
+    whole, partly = kept.all(1).tolist(), kept.any(1).tolist()
+    known = whole.index(False) if False in whole else len(whole)
     logits = model.read(frame[:, :known], reading)
     for place in range(frame.shape[1]):
-        token = frame[:, place]
-        if place >= known:
-            token = torch.where(token >= 0, token, choice.draw(logits, rng))
+        if place < known:
+            token = frame[:, place]
+        else:
+            token = choice.draw(logits, rng)
+            if partly[place]:
+                token = torch.where(kept[place], frame[:, place], token)
         if end is not None:
             token = torch.where(ended, end, token)
             ended = ended | (token == end)

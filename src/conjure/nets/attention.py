@@ -42,6 +42,7 @@ class Memory:
     def __init__(self, shape: tuple[int, int, int, int], like: Tensor):
         self.keys, self.values = like.new_empty(shape), like.new_empty(shape)
         self.filled = 0
+        self.packed: Tensor | None = None  # the attention's three matrices as one, while it writes
 
     def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """All keys and values so far, the new ones (B, heads, T, D) last."""
@@ -74,9 +75,10 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, memory: Memory | None = None) -> Tensor:
         """x (B, T, D) at the places after those in memory; result (B, T, D)."""
         start = memory.filled if memory else 0
-        packed = torch.cat([self.query.weight, self.key.weight, self.value.weight])  # one product instead of three
         q, k, v = (
-            F.linear(x, packed).unflatten(-1, (-1, self.channels)).split([self.heads, self.groups, self.groups], -2)
+            F.linear(x, self._packed(memory))
+            .unflatten(-1, (-1, self.channels))
+            .split([self.heads, self.groups, self.groups], -2)
         )
         q, k = (F.layer_norm(a, (self.channels,)) for a in (q, k))
         if self.turn is not None:
@@ -86,6 +88,14 @@ class Attention(nn.Module):
             k, v = memory.extend(k, v)
         y = attend(q, k, v, self.SHARPNESS / self.channels**0.5)
         return self.out(y.transpose(1, 2).flatten(2))
+
+    def _packed(self, memory: Memory | None) -> Tensor:
+        """The matrices of queries, keys and values as one: one product instead of three."""
+        if memory is None or torch.is_grad_enabled():
+            return torch.cat([self.query.weight, self.key.weight, self.value.weight])
+        if memory.packed is None:
+            memory.packed = torch.cat([self.query.weight, self.key.weight, self.value.weight])
+        return memory.packed
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
