@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from conjure.metrics.attacks.chance import by_relabelling
 from conjure.metrics.attacks.outcome import Outcome, Rate
-from conjure.metrics.attacks.tables import Tables, distances
+from conjure.metrics.attacks.tables import Neighbours, Tables, neighbours
 from conjure.metrics.copies import hashes
 
 CLOSER = 0.2  # a near copy lies at most at this part of the distance to the other side
@@ -14,13 +15,15 @@ CLOSER = 0.2  # a near copy lies at most at this part of the distance to the oth
 def exact(tables: Tables) -> Outcome:
     """Made rows that equal a training row and no control row, beside those that equal a control row alone."""
     made, members, controls = (hashes(g) for g in (tables.made, tables.members, tables.controls))
-    member, control = np.isin(made, members), np.isin(made, controls)
-    return Outcome(
-        "exact copies",
-        "made rows that equal a training row (or a control row) in every column, and none of the other side",
-        Rate(int((member & ~control).sum()), len(made)),
-        Rate(int((control & ~member).sum()), len(made)),
-    )
+    real = np.concatenate([members, controls])
+    made = made[np.isin(made, real)]
+
+    def hits(labels: np.ndarray) -> tuple[int, int]:
+        member, control = np.isin(made, real[labels]), np.isin(made, real[~labels])
+        return int((member & ~control).sum()), int((control & ~member).sum())
+
+    meaning = "made rows that equal a training row (or a control row) in every column, and none of the other side"
+    return _outcome("exact copies", meaning, hits, tables)
 
 
 def near(tables: Tables, closer: float = CLOSER) -> Outcome:
@@ -29,14 +32,18 @@ def near(tables: Tables, closer: float = CLOSER) -> Outcome:
     A row drawn afresh is as often this near a control row as a training row; an average over all made rows, such
     as the share nearer to training, drowns one copy in a hundred.
     """
-    members, controls, made = tables.points()
-    to_member, to_control = distances(made, members), distances(made, controls)
-    return Outcome(
-        "near copies",
-        f"made rows at most {closer:g} times as far from a training row as from any control row (and the reverse)",
-        Rate(int((to_member <= closer * to_control)[to_control > 0].sum()), len(made)),
-        Rate(int((to_control <= closer * to_member)[to_member > 0].sum()), len(made)),
-    )
+    found = neighbours(tables)
+    kept = found.far[:, 0] <= closer * found.far[:, -1]  # the others are near copies under no labels
+    found = Neighbours(found.which[kept], found.far[kept])
+
+    def hits(labels: np.ndarray) -> tuple[int, int]:
+        member, control = found.nearest(labels), found.nearest(~labels)
+        return int(((member <= closer * control) & (control > 0)).sum()), int(
+            ((control <= closer * member) & (member > 0)).sum()
+        )
+
+    meaning = f"made rows at most {closer:g} times as far from a training row as from any control row (and the reverse)"
+    return _outcome("near copies", meaning, hits, tables)
 
 
 def nearer_share(tables: Tables) -> Outcome:
@@ -44,11 +51,25 @@ def nearer_share(tables: Tables) -> Outcome:
 
     It moves by half of a leak's share, so that small leaks pass unseen.
     """
-    members, controls, made = tables.points()
-    to_member, to_control = distances(made, members), distances(made, controls)
-    return Outcome(
-        "nearer to training (sanity check only)",
-        "made rows whose nearest training row is nearer than their nearest control row (and the reverse)",
-        Rate(int((to_member < to_control).sum()), len(made)),
-        Rate(int((to_control < to_member).sum()), len(made)),
-    )
+    found = neighbours(tables)
+
+    def hits(labels: np.ndarray) -> tuple[int, int]:
+        member, control = found.nearest(labels), found.nearest(~labels)
+        return int((member < control).sum()), int((control < member).sum())
+
+    meaning = "made rows whose nearest training row is nearer than their nearest control row (and the reverse)"
+    return _outcome("nearer to training (sanity check only)", meaning, hits, tables)
+
+
+def _outcome(name: str, meaning: str, hits, tables: Tables) -> Outcome:
+    """Both sides' hits, with the chance of so many more on the members' side."""
+    count = len(tables.members)
+    total = count + len(tables.controls)
+    member, control = hits(np.arange(total) < count)
+
+    def lead(labels: np.ndarray) -> int:
+        a, b = hits(labels)
+        return a - b
+
+    chance = by_relabelling(lead, count, total)
+    return Outcome(name, meaning, Rate(member, len(tables.made)), Rate(control, len(tables.made)), chance)

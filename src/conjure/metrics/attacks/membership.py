@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,5 +51,8 @@ def judge(scores: np.ndarray, members: int, name: str, meaning: str) -> Membersh
     second = 1 - (ranks[n:] - rankdata(outside)) / n
     half = 1.96 * np.sqrt(first.var(ddof=1) / n + second.var(ddof=1) / m)
     threshold = np.quantile(outside, 1 - FALSE_ALARMS, method="higher")
-    found = Outcome(name, meaning, Rate(int((inside > threshold).sum()), n), Rate(int((outside > threshold).sum()), m))
+    rates = Rate(int((inside > threshold).sum()), n), Rate(int((outside > threshold).sum()), m)
+    both = np.sort(scores)[-math.ceil(FALSE_ALARMS * len(scores))]  # a threshold that labels have no part in
+    told = Outcome(name, meaning, Rate(int((inside >= both).sum()), n), Rate(int((outside >= both).sum()), m))
+    found = Outcome(name, meaning, *rates, told.p)
     return Membership(float(auc), float(max(0, auc - half)), float(min(1, auc + half)), found)

@@ -34,13 +34,14 @@ class Outcome:
 
     `risk` is the part of what could still go wrong, once the population is known, that does: (members - controls) /
     (1 - controls), with its 95 % interval (Giomi et al. 2023, eq. 5). `p` is the chance of so great a difference, or
-    a greater one, if training rows were no easier a prey than controls.
+    a greater one, if training rows were no easier a prey than controls; `chance` is that of an attack's own test.
     """
 
     name: str
     meaning: str
     members: Rate
     controls: Rate
+    chance: float | None = None
 
     @property
     def risk(self) -> float:
@@ -57,7 +58,9 @@ class Outcome:
 
     @property
     def p(self) -> float:
-        """Fisher's exact test, one-sided."""
+        """Fisher's exact test, one-sided, unless the attack brought its own."""
+        if self.chance is not None:
+            return self.chance
         from scipy.stats import hypergeom
 
         hits = self.members.hits + self.controls.hits

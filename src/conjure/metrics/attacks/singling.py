@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from conjure.metrics.attacks.chance import by_relabelling
 from conjure.metrics.attacks.outcome import Outcome, Rate
 from conjure.metrics.attacks.tables import Tables
-from conjure.metrics.frames import Grid
+from conjure.metrics.frames import Grid, join
 
 TRIES = 20  # descriptions looked at for each one that is used
 ATTRIBUTES = 4  # of a description of several columns
@@ -79,5 +80,17 @@ def _like(made: Grid, row: int, k: int, middle: np.ndarray) -> Condition | None:
 
 def _outcome(name: str, meaning: str, tables: Tables, chosen: list[tuple[Condition, ...]]) -> Outcome:
     """How many descriptions fit one training row alone, and how many one control row (Giomi et al. 2023, sec. 3.1)."""
-    hits = [sum(bool(holds(d, grid).sum() == 1) for d in chosen) for grid in (tables.members, tables.controls)]
-    return Outcome(name, f"descriptions ({meaning}) that fit one real row alone", *(Rate(h, len(chosen)) for h in hits))
+    real = join(tables.members, tables.controls)
+    fits = [np.flatnonzero(holds(description, real)) for description in chosen]
+    fits = [rows for rows in fits if len(rows)]
+    starts = np.cumsum([0, *map(len, fits)])[:-1]
+    rows = np.concatenate(fits) if fits else np.zeros(0, int)
+    count = len(tables.members)
+
+    def alone(labels: np.ndarray) -> int:
+        return int((np.add.reduceat(labels[rows].astype(int), starts) == 1).sum()) if fits else 0
+
+    labels = np.arange(len(real)) < count
+    chance = by_relabelling(lambda side: alone(side) - alone(~side), count, len(real))
+    rates = (Rate(alone(side), len(chosen)) for side in (labels, ~labels))
+    return Outcome(name, f"descriptions ({meaning}) that fit one real row alone", *rates, chance)
