@@ -27,6 +27,7 @@ TINY: dict[str, tuple[dict[str, Any], str]] = {
     "independent": ({}, "counting"),
     "markov": ({"order": 2}, "counting"),
     "recurrent": ({"width": 16}, "likelihood"),
+    "seq2seq": ({"layers": [1, 1], "width": 16, "heads": 2}, "smoothing"),
     "vae": ({"width": 16, "latent": 3}, "elbo"),
 }
 
@@ -38,6 +39,8 @@ def given_of(name: str, space: Space) -> Space | None:
     """The condition of a family that takes one always, None for the others."""
     if name == "cycle" and isinstance(space, Dense) and len(space.shape) == 3:
         return Dense((space.shape[0] + 1, *space.shape[1:]), space.low, space.high)
+    if name == "seq2seq" and isinstance(space, Tokens):
+        return space
     return None
 
 

@@ -60,7 +60,7 @@ def test_log_prob_is_finite_repeatable_and_says_what_it_is(name, kind):
     model, _ = learn(name, SPACES[kind], 3)
     x = draw(SPACES[kind], 9)
     with torch.no_grad():
-        a, b = model.log_prob(x), model.log_prob(x)
+        a, b = (model.log_prob(x, condition(name, SPACES[kind], 9)) for _ in range(2))
     assert a.shape == (9,)
     assert torch.isfinite(a).all()
     assert torch.equal(a, b)

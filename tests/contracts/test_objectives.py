@@ -41,7 +41,7 @@ def test_loss_falls_on_one_repeated_batch(name, kind):
         pytest.skip("a game has no loss that must fall; its learning test is in tests/learning")
     space = SPACES[kind]
     goal = objective(name, make(name, space))
-    one = batch(space)
+    one = batch(space, name=name)
     with torch.no_grad():
         before = float(goal.eval().validate(one)["loss"])
     goal.train()
