@@ -9,7 +9,7 @@ from conjure.metrics.attacks import copying, inference, linkage, membership, sin
 from conjure.metrics.attacks.outcome import Outcome, Rate
 from tests.unit.attacks.people import tables
 
-CLEAR, CHANCE = 0.001, 0.01
+CLEAR, CHANCE = 0.002, 0.01
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_ratio_ignores_what_is_probable_anyway():
 def test_an_overfitted_model_lets_people_be_singled_out_linked_and_inferred(rng):
     leaky, sound = (tables(leak) for leak in ("overfitted", "none"))
     for attack in (
-        lambda t: singling.multivariate(t, 500, rng, attributes=4),
+        lambda t: singling.multivariate(t, 800, rng, attributes=3),
         lambda t: linkage.link(t, 500, rng),
         lambda t: inference.infer(t, "income", 500),
     ):
