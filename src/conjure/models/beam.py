@@ -74,10 +74,12 @@ def search(model: Searched, given: Tensor, beam: Beam) -> Tensor:
         odds = without_repeats(odds, hand.tokens, beam.repeats)
         totals, chosen = (hand.nats[:, :, None] + odds).flatten(1).topk(min(2 * width, width * odds.shape[-1]), 1)
         parents, tokens = chosen // odds.shape[-1], chosen % odds.shape[-1]
-        ends = torch.full_like(tokens, length == places, dtype=torch.bool) | (
-            tokens == end if end is not None else False
-        )
-        worth = beam.worth(totals, length).masked_fill(~ends, -torch.inf)
+        ends = torch.full_like(tokens, length == places, dtype=torch.bool)
+        if end is not None:
+            ends |= tokens == end
+        ended = ends & totals.isfinite()
+        ended[:, width:] = False  # what a search of this width would not have kept does not count
+        worth = beam.worth(totals, length).masked_fill(~ended, -torch.inf)
         top, at = worth.max(1)
         better = (top > best[hand.rows]).nonzero().flatten()
         if len(better):
@@ -91,7 +93,7 @@ def search(model: Searched, given: Tensor, beam: Beam) -> Tensor:
         kept, order = totals.masked_fill(ends, -torch.inf).topk(width, 1)
         parents, tokens = parents.gather(1, order), tokens.gather(1, order)
         reachable = beam.worth(kept[:, 0], places)  # log P only falls: no beginning will be worth more than this
-        hand.ended = hand.ended + (ends & totals.isfinite())[:, :width].sum(1)
+        hand.ended = hand.ended + ended.sum(1)
         going = ((reachable > best[hand.rows]) & kept[:, 0].isfinite() & (hand.ended < width)).nonzero().flatten()
         if not len(going):
             break
@@ -128,7 +130,7 @@ def follow(memory: Memory, rows: Tensor) -> None:
 def without_repeats(odds: Tensor, tokens: Tensor, most: int) -> Tensor:
     """Log-probabilities (A, W, V) without the tokens that would make a run of four stand more than `most` times."""
     length = tokens.shape[2]
-    if not most or length < RUN * most:
+    if not most or length < RUN - 1 + most:
         return odds
     last = tokens[:, :, None, length - RUN + 1 :]
     same = (tokens.unfold(2, RUN - 1, 1)[:, :, :-1] == last).all(-1)  # (A, W, places a next token is known for)
