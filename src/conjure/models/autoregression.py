@@ -28,7 +28,7 @@ class Autoregression(Model, ABC):
 
     spaces = (Tokens,)
     given_spaces = (Columns,)
-    methods = ("log_prob", "mean_nats")
+    methods = ("log_prob", "mean_nats", "trace", "states", "read")
     score_kind = "exact"
     head: nn.Linear | None  # without one, a token's logit is the product with its own embedding
 
@@ -76,6 +76,25 @@ class Autoregression(Model, ABC):
         if counted is None:
             return F.cross_entropy(logits, targets)
         return F.cross_entropy(logits, targets.masked_fill(~counted.flatten(), -100), ignore_index=-100)
+
+    def trace(self, x: Tensor, given: Tensor | None, real: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+        """log P of some tokens at a temperature (n,), and the states they are predicted from (n, D).
+
+        real (B, T) marks the n tokens of x (B, T); only for these are logits made.
+        """
+        states, targets = self._marked(x, given, real)
+        parts = zip(states.split(PLACES), targets.split(PLACES))
+        nats = [F.cross_entropy(self.logits(s).float() / temperature, t, reduction="none") for s, t in parts]
+        return -torch.cat(nats), states
+
+    def states(self, x: Tensor, given: Tensor | None, real: Tensor) -> Tensor:
+        """The states that marked tokens are predicted from, (n, D): see `trace`."""
+        return self._marked(x, given, real)[0]
+
+    def _marked(self, x: Tensor, given: Tensor | None, real: Tensor) -> tuple[Tensor, Tensor]:
+        hidden, targets, _ = self._predict(x, given, None)
+        where = real.flatten(1)[:, -targets.shape[1] :]
+        return hidden[where], targets[where]
 
     @torch.no_grad()
     def sample(

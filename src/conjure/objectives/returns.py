@@ -1,0 +1,39 @@
+"""From rewards to advantages: what reinforcement learning computes between a draw and a step, over real tokens."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def masked_mean(x: Tensor, real: Tensor) -> Tensor:
+    """The mean of x where `real`, (); 0 where nothing is."""
+    return (x * real).sum() / real.sum().clamp(min=1)
+
+
+def whiten(x: Tensor, real: Tensor) -> Tensor:
+    """x with mean 0 and variance 1 over what is real, 0 elsewhere; shapes alike."""
+    mean = masked_mean(x, real)
+    variance = masked_mean((x - mean) ** 2, real)
+    return (x - mean) * torch.rsqrt(variance + 1e-8) * real
+
+
+def advantages(
+    rewards: Tensor, values: Tensor, real: Tensor, discount: float = 1.0, trace: float = 0.95
+) -> tuple[Tensor, Tensor]:
+    """Generalised advantages and the returns that values should have foretold (Schulman et al. 2016, eq. 16).
+
+    A_t = sum over k of (discount · trace)^k delta_(t+k), delta_t = r_t + discount V_(t+1) - V_t. An episode ends with
+    its last real token, after which nothing is worth anything. What is not real is skipped, wherever it stands.
+
+    Shapes: all (B, T); `real` marks the tokens drawn. Both results are 0 where nothing is real.
+    """
+    out = torch.zeros_like(values)
+    ahead, later = values.new_zeros(len(values)), values.new_zeros(len(values))  # V and A of the next real token
+    for t in range(values.shape[1] - 1, -1, -1):
+        here = real[:, t]
+        delta = rewards[:, t] + discount * ahead - values[:, t]
+        later = torch.where(here, delta + discount * trace * later, later)
+        ahead = torch.where(here, values[:, t], ahead)
+        out[:, t] = later * here
+    return out, (out + values) * real

@@ -1,0 +1,77 @@
+"""Episodes: prompts completed by a policy, and which of their tokens it drew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from conjure.core.batch import Batch
+from conjure.core.errors import ConfigError
+from conjure.core.space import Tokens
+from conjure.models.decoding import Choice
+from conjure.models.protocol import Model
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """x (B, T) prompts with completions, `real` (B, T) the tokens drawn, `ended` (B,) whether an end was drawn."""
+
+    x: Tensor
+    real: Tensor
+    ended: Tensor
+    batch: Batch
+
+
+def roll_out(model: Model, batch: Batch, tokens: int, choice: Choice, end: int | None = None) -> Rollout:
+    """At most `tokens` drawn after each prompt, until `end` (None: that of the space, if it has one).
+
+    Over a stream batch.x (B, P) holds prompts from the left on and batch.mask which of their places are there; each is
+    gone on with at the place where it ends, as in use. Where the space has a shape of its own all of x is drawn, under
+    batch.given. After its end nothing of an episode is real. ConfigError where all this is longer than the model sees.
+    """
+    frame, drawn = _frame(model, batch, tokens)
+    space: Tokens = model.space  # type: ignore[assignment]
+    end = space.end if end is None else end
+    rng = torch.Generator().manual_seed(int(batch.noise.uniform(len(batch))[0].double() * 2**52))
+    known = int((~drawn).all(0).int().cumprod(0).sum())
+    reading = model.begin(len(frame), batch.given)  # type: ignore[operator]
+    logits = model.read(frame[:, :known], reading)  # type: ignore[operator]
+    x, real, ended = (
+        [frame[:, :known]],
+        [drawn[:, :known]],
+        torch.zeros(len(frame), dtype=torch.bool, device=frame.device),
+    )
+    for place in range(known, frame.shape[1]):
+        here = drawn[:, place] & ~ended
+        token = torch.where(here, choice.draw(logits, rng), frame[:, place])
+        x.append(token[:, None])
+        real.append(here[:, None])
+        if end is not None:
+            ended = ended | (here & (token == end))
+        if place + 1 == frame.shape[1] or not bool((drawn[:, place + 1 :].any(1) & ~ended).any()):
+            break
+        logits = model.read(token[:, None], reading)  # type: ignore[operator]
+    return Rollout(torch.cat(x, 1), torch.cat(real, 1), ended, batch)
+
+
+def _frame(model: Model, batch: Batch, tokens: int) -> tuple[Tensor, Tensor]:
+    """What stands before anything is drawn (B, T), and where to draw (B, T)."""
+    space: Tokens = model.space  # type: ignore[assignment]
+    n, device = len(batch), batch.x.device
+    if not space.stream:
+        shape = (n, min(tokens, space.length))
+        return torch.zeros(shape, dtype=torch.long, device=device), torch.ones(shape, dtype=torch.bool, device=device)
+    present = torch.ones_like(batch.x, dtype=torch.bool) if batch.mask is None else batch.mask.bool()
+    lengths = present.sum(1)
+    width = int(lengths.max()) + tokens
+    if width - 1 > space.length:
+        raise ConfigError(
+            f"prompts of up to {width - tokens} tokens and objective.tokens={tokens} are more than the {space.length} "
+            "that the model sees: shorten one of them"
+        )
+    frame = torch.zeros((n, width), dtype=torch.long, device=device)
+    frame[:, : batch.x.shape[1]] = batch.x * present
+    places = torch.arange(width, device=device)
+    return frame, (places >= lengths[:, None]) & (places < lengths[:, None] + tokens)
