@@ -89,10 +89,72 @@ def limits(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def decoding(found: dict[str, Any]) -> list[str]:
+    """Tokens a second of decoders of 10.65 M parameters."""
+    lines = [
+        f"**Writing token by token**, 10.65 M parameters, 255 tokens, one core ({found['machine']}, {found['day']}, "
+        f"commit {found['commit']}). Tokens a second of CPU; ratios are of neighbouring runs.",
+        "",
+        "| writer | runs | tokens a second |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {name} | {s['n']} | {cell(s, 0)} |" for name, s in found["figures"].items()]
+    lines += ["", "| ratio | |", "|---|---|"]
+    lines += [f"| {name} | {cell(s, 2)} |" for name, s in found["ratios"].items()]
+    if cost := found.get("int8"):
+        lines.append(f"| int8 costs, nats a character | {cost['difference']:+.4f} (of {cost['fp32']:.3f}) |")
+    return [*lines, "", "`python benchmarks/decode_speed.py`"]
+
+
+def restyle(found: dict[str, Any]) -> list[str]:
+    """Glyphs of one font into the other."""
+    lines = [
+        f"**DejaVu Sans to Serif and back, without pairs** ({found['machine']}, {found['day']}, commit "
+        f"{found['commit']}). Mean absolute error, 0 to 1, to the true glyph of 400 code points never seen; FD(pca64) "
+        "between translations and the font; one thread, CPU-seconds of processes.",
+        "",
+        "| model | runs | into serif | into sans | FD into serif | FD into sans | CPU-s | error, share of the peer's |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, s in found["figures"].items():
+        numbers = [cell(s[k], 4) for k in ("into serif", "into sans")]
+        numbers += [cell(s[k], 1) for k in ("FD into serif", "FD into sans")]
+        numbers += [cell(s.get("cpu_seconds"), 0), cell(s.get("ratio"), 2)]
+        lines.append(f"| {name} | {s['error']['n']} | " + " | ".join(numbers) + " |")
+    return [*lines, "", "`python benchmarks/cyclegan_glyphs.py`"]
+
+
+def translation(found: dict[str, Any]) -> list[str]:
+    """German to English: ours, what needs no model, and a published figure."""
+    fit, test = found["fit"], found["translate_test"]
+    lines = [
+        f"**Multi30k, German to English**, test2016, one thread ({found['machine']}, {found['day']}, commit "
+        f"{found['commit']}). {found['parameters'] / 1e6:.1f} M parameters, {found['metrics']['steps']:,} steps; fit "
+        f"{fit['cpu_seconds']:.0f} CPU-s ({fit['wall_seconds'] / 60:.0f} min on a shared machine), 1,000 sentences "
+        f"translated in {test['cpu_seconds']:.0f} CPU-s. Loops: outputs in which four words in a row stand three times.",
+        "",
+        "| targets | BLEU | chrF | loops |",
+        "|---|---|---|---|",
+    ]
+    for name, s in found["rows"].items():
+        title = f"**{name}**" if name.startswith("conjure") else f"{name} (baseline)"
+        lines.append(f"| {title} | {cell(s['BLEU'], 1)} | {cell(s['chrF'], 1)} | {s['in_circles']} |")
+    lines.append(f"| {found['published']['what']} | {found['published']['BLEU']} | - | - |")
+    signatures = ", ".join(f"{name} `{text}`" for name, text in found["signatures"].items())
+    return [*lines, "", f"sacrebleu: {signatures}. `python benchmarks/translation_multi30k.py`"]
+
+
 def markdown() -> str:
     """All tables there are results for."""
     parts = []
-    for name, make in (("tables_adult", adult), ("text_shakespeare", shakespeare), ("engine_limits", limits)):
+    for name, make in (
+        ("tables_adult", adult),
+        ("text_shakespeare", shakespeare),
+        ("engine_limits", limits),
+        ("translation_multi30k", translation),
+        ("cyclegan_glyphs", restyle),
+        ("decode_speed", decoding),
+    ):
         path = RESULTS / f"{name}.json"
         if path.exists():
             parts.append("\n".join(make(json.loads(path.read_text("utf-8")))))

@@ -12,6 +12,7 @@ def cycle() -> Recipe:
         domain="unpaired",
         model="cycle",
         objective="cycle",
+        model_settings={"net": "unet"},
         training={
             "steps": 2000,
             "batch": 16,

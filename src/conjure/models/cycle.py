@@ -101,5 +101,10 @@ class _Across(UNet):
 
 def _net(space: Dense, config: CycleGAN.Config) -> nn.Module:
     if config.net == "unet":
-        return _Across(space.shape, config.channels, 0)  # type: ignore[arg-type]
-    return ResNetTranslator(space.shape[0], config.channels, config.blocks, config.halvings)
+        net: nn.Module = _Across(space.shape, config.channels, 0)  # type: ignore[arg-type]
+    else:
+        net = ResNetTranslator(space.shape[0], config.channels, config.blocks, config.halvings)
+    if config.skip:  # at first nothing is changed
+        for p in net.leave.parameters():
+            nn.init.zeros_(p)
+    return net
