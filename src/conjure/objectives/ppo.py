@@ -83,6 +83,7 @@ class PPO(Objective):
         super().__init__(model, config)
         self.reference = copy.deepcopy(model).requires_grad_(False)
         self.critic = Critic(model if config.value == "own" else None, model.config.width, config.kl)
+        self.train()
 
     def train(self, mode: bool = True) -> PPO:
         """Always in the mode of use: see the class."""
