@@ -15,7 +15,7 @@ from conjure.core.errors import ConfigError, TrainingError
 from conjure.models.decoding import Choice
 from conjure.models.protocol import Model
 from conjure.objectives.protocol import Move, Objective
-from conjure.objectives.returns import advantages, masked_mean, whiten
+from conjure.objectives.returns import advantages, masked_mean, surrogate, whiten
 from conjure.objectives.rollout import Rollout, roll_out
 
 Reward = Callable[[Rollout], Tensor]
@@ -110,7 +110,8 @@ class PPO(Objective):
                 log_probs, states = self.model.trace(part.x, part.given, part.real, c.temperature)
                 moved = (log_probs - part.old).detach()
                 if learnt:
-                    yield Move("model", self._surrogate(log_probs, part), play.metrics)
+                    loss = surrogate(log_probs, part.old, part.gained, c.clip).mean()
+                    yield Move("model", loss, play.metrics)
                     play.metrics = {}
                 yield Move("critic", self._value_loss(part, states.detach()))
                 if c.stop_kl and float(((-moved).expm1() + moved).mean()) > c.stop_kl:
@@ -162,11 +163,6 @@ class PPO(Objective):
         scores = self.reward(rollout).to(rollout.x.device, torch.float32)
         limit = self.config.reward_clip
         return scores.clamp(-limit, limit) if limit else scores
-
-    def _surrogate(self, log_probs: Tensor, part: Play) -> Tensor:
-        ratio = (log_probs - part.old).exp()
-        clipped = ratio.clamp(1 - self.config.clip, 1 + self.config.clip)
-        return -torch.minimum(ratio * part.gained, clipped * part.gained).mean()
 
     def _value_loss(self, part: Play, states: Tensor) -> Tensor:
         """Squared error of the values, the worse of free and clipped ones (Schulman et al. 2017's own code)."""

@@ -37,3 +37,9 @@ def advantages(
         ahead = torch.where(here, values[:, t], ahead)
         out[:, t] = later * here
     return out, (out + values) * real
+
+
+def surrogate(log_probs: Tensor, old: Tensor, gained: Tensor, clip: float) -> Tensor:
+    """-min(r A, clip(r, 1 - clip, 1 + clip) A), elementwise, r = exp(log_probs - old) (Schulman et al. 2017, eq. 7)."""
+    ratio = (log_probs - old).exp()
+    return -torch.minimum(ratio * gained, ratio.clamp(1 - clip, 1 + clip) * gained)

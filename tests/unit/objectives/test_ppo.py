@@ -91,17 +91,6 @@ def test_traced_log_probabilities_are_those_of_the_whole_text():
     assert torch.equal(model.states(made.x, None, made.real), states)
 
 
-def test_the_surrogate_is_clipped_by_hand():
-    goal = ppo()
-    play = goal._play(prompts())
-    play.gained = torch.ones_like(play.old)
-    up, down = play.old + 0.5, play.old - 0.5
-    assert goal._surrogate(up, play).item() == pytest.approx(-1.2)  # a gain no further than 1 + clip
-    play.gained = -play.gained
-    assert goal._surrogate(down, play).item() == pytest.approx(0.8)
-    assert goal._surrogate(up, play).item() == pytest.approx(torch.tensor(0.5).exp().item())  # a loss counts in full
-
-
 def test_rewards_come_at_the_end_less_the_price_of_every_token():
     goal = ppo(kl=0.1, trace=1.0, reward=lambda r: torch.full((len(r.x),), 3.0))
     with torch.no_grad():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from conjure.objectives.returns import advantages, masked_mean, whiten
+from conjure.objectives.returns import advantages, masked_mean, surrogate, whiten
 
 
 def test_advantages_by_hand():
@@ -42,3 +42,10 @@ def test_whitened_over_real_tokens_alone():
     assert out[real].mean().abs() < 1e-5
     assert out[real].var(unbiased=False).item() == pytest.approx(1, abs=1e-4)
     assert (out[~real] == 0).all()
+
+
+def test_the_surrogate_is_clipped_by_hand():
+    old, gain = torch.zeros(1), torch.ones(1)
+    assert surrogate(old + 0.5, old, gain, 0.2).item() == pytest.approx(-1.2)  # a gain no further than 1 + clip
+    assert surrogate(old - 0.5, old, -gain, 0.2).item() == pytest.approx(0.8)
+    assert surrogate(old + 0.5, old, -gain, 0.2).item() == pytest.approx(torch.tensor(0.5).exp().item())  # in full
