@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from conjure.nets.ends import Sizes, Writer
 from conjure.nets.likelihoods import gumbel, normal, uniform
 
 CHUNK = 4096  # examples drawn at a time
+NETS = {"strided": "strided", "residual": "auto"}  # our word -> that of nets/ends.py
 
 
 class Generator(Model):
@@ -33,17 +34,20 @@ class Generator(Model):
 
     @dataclass(frozen=True)
     class Config:
-        """temperature softens the gradient through drawn categories."""
+        """net: "strided" convolutions for pictures are light, "residual" ones deeper; others get a perceptron.
+        temperature softens the gradient through drawn categories.
+        """
 
         latent: int = 64
         width: int = 256
         layers: int = 2
         channels: int = 32
+        net: Literal["strided", "residual"] = "strided"
         temperature: float = 0.5
 
     def __init__(self, space: Dense | Columns, given: Columns | None, config: Config):
         super().__init__(space, given, config)
-        sizes = Sizes(config.width, config.layers, config.channels)
+        sizes = Sizes(config.width, config.layers, config.channels, net=NETS[config.net])
         self.layout = Layout(space) if isinstance(space, Columns) else None
         self.writer = Writer(space, given, config.latent, sizes)
 

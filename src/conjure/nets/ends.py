@@ -14,6 +14,7 @@ from conjure.nets.columns import ColumnEmbedding, Layout
 from conjure.nets.conv import ConvReader, ConvWriter
 from conjure.nets.grids import GridReader, GridWriter, halvings
 from conjure.nets.mlp import MLP, ResMLP
+from conjure.nets.strided import StridedReader, StridedWriter
 
 SMALLEST_PICTURE = 12  # below this side a perceptron sees the whole picture at less cost
 
@@ -22,8 +23,8 @@ SMALLEST_PICTURE = 12  # below this side a perceptron sees the whole picture at 
 class Sizes:
     """Width and layers of the perceptrons, channels of the convolutions at full resolution; norm inside or not.
 
-    net "dense" has perceptrons for pictures too, "plain" ones without residues; grid > 0 makes the vector
-    a flattened picture with that shorter side.
+    net "dense" has perceptrons for pictures too, "plain" ones without residues, "strided" lighter convolutions;
+    grid > 0 makes the vector a flattened picture with that shorter side.
     """
 
     width: int = 256
@@ -48,6 +49,9 @@ class Reader(nn.Module):
         if sizes.grid:
             cells = math.prod(halvings(*space.shape[1:], sizes.grid)[-1])  # type: ignore[union-attr]
             self.net = GridReader(space.shape, outputs // cells, sizes.grid, sizes.channels, width if given else 0)  # type: ignore[union-attr]
+            return
+        if self.pictures and sizes.net == "strided":
+            self.net = StridedReader(space.shape, outputs, sizes.channels, width if given else 0)  # type: ignore[union-attr]
             return
         if self.pictures:
             self.net = ConvReader(space.shape, outputs, sizes.channels, width if given else 0, sizes.norm)  # type: ignore[union-attr]
@@ -82,6 +86,9 @@ class Writer(nn.Module):
                 inputs //= math.prod(halvings(*sides, sizes.grid)[-1])
                 shape = (depth * c, *sides)
                 self.net = GridWriter(shape, inputs, sizes.grid, sizes.channels, width if given else 0)
+                return
+            if sizes.net == "strided":
+                self.net = StridedWriter(inputs, tuple(sides), depth * c, sizes.channels, width if given else 0)
                 return
             self.net = ConvWriter(inputs, tuple(sides), depth * c, sizes.channels, width if given else 0, sizes.norm)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from conjure.core.space import Columns, Dense
 from conjure.nets.columns import ColumnEmbedding, Layout
 from conjure.nets.ends import Reader, Sizes
+from conjure.nets.field import FEW, WAVES
 from conjure.nets.spectral import constrain
 
 
@@ -26,11 +28,21 @@ class Critic(nn.Module):
     methods: ClassVar = ("contrast", "judge")
 
     def __init__(
-        self, space: Dense | Columns, given: Columns | None, sizes: Sizes, *, projection=False, spectral=False
+        self,
+        space: Dense | Columns,
+        given: Columns | None,
+        sizes: Sizes,
+        *,
+        projection=False,
+        spectral=False,
+        waves=True,
     ):
         super().__init__()
         self.layout = Layout(space) if isinstance(space, Columns) else None
         seen = Dense((self.layout.wide,)) if self.layout else space
+        self.waves = WAVES if waves and self.layout is None and math.prod(space.shape) <= FEW else ()
+        if self.waves:
+            seen = Dense((math.prod(space.shape) * (1 + 2 * len(WAVES)),))
         self.reader = Reader(seen, None if projection else given, sizes.width, sizes)
         self.head = nn.Linear(sizes.width, 1, bias=False)  # only differences of scores count
         self.meets = ColumnEmbedding(given, sizes.width) if projection and given else None
@@ -39,6 +51,9 @@ class Critic(nn.Module):
             constrain(self)
 
     def forward(self, x: Tensor, given: Tensor | None) -> Tensor:
+        if self.waves:
+            x = x.flatten(1)
+            x = torch.cat([x, *(wave(turns * x) for turns in self.waves for wave in (torch.cos, torch.sin))], 1)
         h = F.silu(self.reader(x, given))
         score = self.head(h).sum(1)  # a view would slip past sharding
         return score if self.meets is None else score + (h * self.meets(given)).mean(1)

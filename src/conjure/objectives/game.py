@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
 from conjure.core.batch import Batch
 from conjure.core.errors import ConfigError
 from conjure.core.space import Dense
-from conjure.models.gan import Generator
+from conjure.models.gan import NETS, Generator
 from conjure.nets.augment import DRAWS, Augment, Kind
 from conjure.nets.ends import Sizes
 from conjure.objectives.critic import Critic
@@ -39,6 +39,7 @@ class Game(Objective):
         spectral: bool = False
         projection: bool = False
         augment: tuple[Kind, ...] = ()
+        net: Literal["strided", "residual"] = "strided"
         width: int = 256
         layers: int = 2
         channels: int = 32
@@ -55,7 +56,7 @@ class Game(Objective):
         bounded = isinstance(space, Dense) and len(space.shape) == 3 and math.isfinite(space.high - space.low)
         if config.augment and not bounded:
             raise ConfigError("objective.augment changes pictures in a finite range; leave it empty for other data")
-        sizes = Sizes(config.width, config.layers, config.channels, norm=False)
+        sizes = Sizes(config.width, config.layers, config.channels, norm=False, net=NETS[config.net])
         self.critic = Critic(space, model.given, sizes, projection=config.projection, spectral=config.spectral)
         self.augment = Augment(space, config.augment) if config.augment else None
         self.watch = Watch()
