@@ -13,7 +13,9 @@ DOMAINS = {
     "table": "conjure.domains.table.codec:TableCodec",
     "text": "conjure.domains.text.codec:TextCodec",
     "image": "conjure.domains.image.codec:ImageCodec",
+    "video": "conjure.domains.video.codec:VideoCodec",
     "pairs": "conjure.domains.pairs.codec:PairsCodec",
+    "series": "conjure.domains.series.codec:SeriesCodec",
     "unpaired": "conjure.domains.unpaired.codec:UnpairedCodec",
 }
 
@@ -24,9 +26,11 @@ MODELS = {
     "cycle": "conjure.models.cycle:CycleGAN",
     "decoder": "conjure.models.decoder:Decoder",
     "flow": "conjure.models.flow:Flow",
+    "forecaster": "conjure.models.forecaster:Forecaster",
     "gan": "conjure.models.gan:Generator",
     "independent": "conjure.models.independent:Independent",
     "markov": "conjure.models.markov:Markov",
+    "pixels": "conjure.models.pixels:Pixels",
     "recurrent": "conjure.models.recurrent:Recurrent",
     "seq2seq": "conjure.models.seq2seq:Seq2Seq",
     "vae": "conjure.models.vae:VAE",
@@ -36,8 +40,10 @@ OBJECTIVES = {
     "counting": "conjure.objectives.counting:Counting",
     "cycle": "conjure.objectives.cycle:Cycle",
     "expectation": "conjure.objectives.expectation:Expectation",
+    "iwae": "conjure.objectives.iwae:IWAE",
     "elbo": "conjure.objectives.elbo:ELBO",
     "likelihood": "conjure.objectives.likelihood:Likelihood",
+    "margins": "conjure.objectives.margins:Margins",
     "orderless": "conjure.objectives.orderless:Orderless",
     "matching": "conjure.objectives.matching:Matching",
     "reconstruction": "conjure.objectives.reconstruction:Reconstruction",
@@ -50,7 +56,9 @@ REPORTS = {  # domain -> function that judges samples of it
     "table": "conjure.metrics.tabular:judge",
     "text": "conjure.metrics.textual:judge",
     "image": "conjure.metrics.pictorial:judge",
+    "video": "conjure.metrics.moving:judge",
     "pairs": "conjure.metrics.translated:judge",
+    "series": "conjure.metrics.forecasts:judge",
     "unpaired": "conjure.metrics.restyled:judge",
 }
 
@@ -58,7 +66,10 @@ APPS = {
     "tables": "conjure.apps.tables:APP",
     "text": "conjure.apps.text:APP",
     "images": "conjure.apps.images:APP",
+    "video": "conjure.apps.video:APP",
     "translation": "conjure.apps.translation:APP",
+    "forecasting": "conjure.apps.forecasting:APP",
+    "series": "conjure.apps.series:APP",
     "restyle": "conjure.apps.restyle:APP",
 }
 

@@ -139,6 +139,69 @@ def score(
 
 
 @app.command()
+def encode(
+    folder: Folder,
+    data: Annotated[str, typer.Argument(help="A file or folder.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.npz", help="Where to write the codes.")],
+) -> None:
+    """Write the latent code of each object (families with codes: vae, autoencoder)."""
+    from conjure import artifact, latents
+
+    opened = artifact.load(folder)
+    typer.echo(f"wrote {latents.save(latents.encode(opened, latents.read(opened, data)), out)}")
+
+
+@app.command()
+def decode(
+    folder: Folder,
+    codes: Annotated[Path, typer.Argument(metavar="FILE.npz", help="Codes, as `conjure encode` writes them.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write.")],
+) -> None:
+    """Write the object that each latent code stands for."""
+    from conjure import artifact, catalog, latents
+
+    opened = artifact.load(folder)
+    objects = latents.decode(opened, latents.open_codes(codes))
+    typer.echo(f"wrote {catalog.part(opened.recipe.domain, 'corpus').write(objects, out)}")
+
+
+@app.command()
+def interpolate(
+    folder: Folder,
+    data: Annotated[str, typer.Argument(help="A file or folder.")],
+    rows: Annotated[str, typer.Option(metavar="A,B", help="From which object to which, counted from 0.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write.")],
+    steps: Annotated[int, typer.Option(help="Objects on the way, both ends included.")] = 8,
+) -> None:
+    """Walk from one object to another along their latent codes."""
+    from conjure import artifact, latents
+
+    first, sign, last = rows.partition(",")
+    if not (sign and first.strip().isdecimal() and last.strip().isdecimal()):
+        raise ConfigError(f"--rows {rows!r} is not of the form 3,17")
+    opened = artifact.load(folder)
+    made = latents.interpolate(opened, latents.read(opened, data), (int(first), int(last)), steps)
+    typer.echo(f"wrote {latents.write(opened, made, out)}")
+
+
+@app.command()
+def traverse(
+    folder: Folder,
+    data: Annotated[str, typer.Argument(help="A file or folder.")],
+    row: Annotated[int, typer.Option(help="Which object, counted from 0.")],
+    along: Annotated[int, typer.Option(help="Which number of its code, counted from 0.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write.")],
+    steps: Annotated[int, typer.Option(help="Objects on the way.")] = 8,
+) -> None:
+    """Move one number of an object's latent code and see what changes."""
+    from conjure import artifact, latents
+
+    opened = artifact.load(folder)
+    made = latents.traverse(opened, latents.read(opened, data), row, along, steps)
+    typer.echo(f"wrote {latents.write(opened, made, out)}")
+
+
+@app.command()
 def evaluate(
     folder: Folder,
     held_out: Annotated[str, typer.Argument(metavar="HELD_OUT", help="Data the model never saw.")],

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conjure import artifact as artifacts
-from conjure import catalog, evaluation, sampling, scoring
+from conjure import catalog, evaluation, latents, sampling, scoring
 from conjure.artifact import Artifact
 from conjure.core.errors import ConfigError
+from conjure.latents import Codes
 from conjure.models.weights import keep_weights
 from conjure.recipe import Recipe, read_recipe
 
@@ -33,6 +34,22 @@ class Generative:
         """The same objects with what they lack. See `sampling.complete`."""
         objects = sampling.read_questions(self.artifact, data)
         return sampling.complete(self.artifact, objects, given=given, seed=seed)
+
+    def encode(self, data: Any) -> Codes:
+        """The latent code of each object. See `latents.encode`."""
+        return latents.encode(self.artifact, latents.read(self.artifact, data))
+
+    def decode(self, codes: Codes | np.ndarray) -> Any:
+        """The object that each code stands for. See `latents.decode`."""
+        return latents.decode(self.artifact, codes if isinstance(codes, Codes) else Codes(codes))
+
+    def interpolate(self, data: Any, rows: tuple[int, int], steps: int = 8) -> Any:
+        """Objects on the way from one row to another. See `latents.interpolate`."""
+        return latents.interpolate(self.artifact, latents.read(self.artifact, data), rows, steps)
+
+    def traverse(self, data: Any, row: int, along: int, steps: int = 8) -> Any:
+        """One object as one number of its code moves. See `latents.traverse`."""
+        return latents.traverse(self.artifact, latents.read(self.artifact, data), row, along, steps)
 
     def score(self, data: Any) -> np.ndarray:
         """log P(x) in nats an object. See `scoring.score`."""

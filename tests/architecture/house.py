@@ -22,6 +22,7 @@ FLOORS = {
     "artifact": 4,
     "training": 5,
     "beginning": 5,
+    "latents": 5,
     "sampling": 5,
     "scoring": 5,
     "fitting": 6,

@@ -26,6 +26,7 @@ TINY: dict[str, tuple[dict[str, Any], str]] = {
     "gan": ({"width": 16, "layers": 1, "latent": 4}, "wasserstein"),
     "independent": ({}, "counting"),
     "markov": ({"order": 2}, "counting"),
+    "pixels": ({"width": 16, "reach": 2}, "likelihood"),
     "recurrent": ({"width": 16}, "likelihood"),
     "seq2seq": ({"layers": [1, 1], "width": 16, "heads": 2}, "smoothing"),
     "vae": ({"width": 16, "latent": 3}, "elbo"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from conjure.apps.app import App
 from conjure.recipe import Recipe
 
@@ -33,6 +35,22 @@ def gan() -> Recipe:
         model_settings={"width": 128},
         objective_settings={"width": 128},
         training={"steps": 800, "batch": 192, "rate": 1e-3, "average": 0.995, "clip": 0.0, "validate_every": 100},
+    )
+
+
+def autoencoder() -> Recipe:
+    """A code without noise: the sharpest reconstructions; `model.latent_sides` makes it a smaller picture."""
+    return replace(vae(), model="autoencoder", objective="reconstruction", objective_settings={})
+
+
+def pixels() -> Recipe:
+    """Black and white pixel by pixel, each from those before it nearby: an exact likelihood within a minute."""
+    return Recipe(
+        domain="image",
+        model="pixels",
+        objective="likelihood",
+        codec={"encoding": "tokens", "levels": 2},
+        training={"steps": 1200, "batch": 32, "rate": 3e-3, "warmup": 0.03, "clip": 0.0, "validate_every": 200},
     )
 
 
@@ -71,5 +89,14 @@ def latent() -> Recipe:
     )
 
 
-RECIPES = {"default": vae, "vae": vae, "gan": gan, "decoder": decoder, "flow": flow, "latent": latent}
+RECIPES = {
+    "default": vae,
+    "vae": vae,
+    "autoencoder": autoencoder,
+    "gan": gan,
+    "decoder": decoder,
+    "pixels": pixels,
+    "flow": flow,
+    "latent": latent,
+}
 APP = App("images", "Images like those of yours", "image", RECIPES, "default")

@@ -46,6 +46,11 @@ def vae() -> Recipe:
     )
 
 
+def autoencoder() -> Recipe:
+    """A code for each row, and rows for codes; by its error of reconstruction, a detector of odd rows."""
+    return vae().with_settings(["model.name=autoencoder", "model.latent=8", "objective.name=reconstruction"])
+
+
 def gan() -> Recipe:
     """A Wasserstein game over normal scores and codes."""
     return Recipe(
@@ -93,6 +98,7 @@ APP = App(
         "circuit": circuit,
         "columns": columns,
         "vae": vae,
+        "autoencoder": autoencoder,
         "gan": gan,
         "flow": flow,
         "independent": independent,

@@ -53,6 +53,24 @@ def recurrent() -> Recipe:
     )
 
 
+def autoencoder() -> Recipe:
+    """A code for each of many short texts (names, sentences), and texts for codes."""
+    return Recipe(
+        domain="text",
+        model="autoencoder",
+        objective="reconstruction",
+        codec={"layout": "documents"},
+        model_settings={"latent": 64, "layers": 1},
+        training={"steps": 1500, "batch": 64, "rate": 3e-3, "warmup": 0.04, "validate_every": 100},
+    )
+
+
+def vae() -> Recipe:
+    """The same with random codes, so that a code drawn anew means a text."""
+    words = ["model.name=vae", "model.latent=32", "objective.name=elbo", "objective.anneal=0.5"]
+    return autoencoder().with_settings(words)
+
+
 def markov() -> Recipe:
     """An n-gram model with Kneser-Ney smoothing: the baseline, learnt in one pass."""
     return Recipe(
@@ -68,6 +86,14 @@ APP = App(
     "text",
     "Text like that of a corpus of yours",
     "text",
-    {"default": decoder, "decoder": decoder, "bpe": bpe, "recurrent": recurrent, "markov": markov},
+    {
+        "default": decoder,
+        "decoder": decoder,
+        "bpe": bpe,
+        "recurrent": recurrent,
+        "markov": markov,
+        "autoencoder": autoencoder,
+        "vae": vae,
+    },
     "default",
 )

@@ -58,11 +58,16 @@ class Autoencoder(Latent):
         Shapes: results (B,), (B, latent), (B,).
         """
         z = self.reader(seen, given).float()
-        return self._log_likelihood(x, z, given), z, priors.log_density(z.detach(), self.codes.parts())
+        return (
+            self._log_likelihood(x, z.unsqueeze(1), given)[:, 0],
+            z,
+            priors.log_density(z.detach(), self.codes.parts()),
+        )
 
     def log_prob(self, x: Tensor, given: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """Minus the reconstruction error in nats, (B,): log p(x | encode(x)). What mask hides is not counted."""
-        return self._log_likelihood(x, self.reader(x, given).float(), given, mask)
+        z = self.reader(x, given).float()
+        return self._log_likelihood(x, z.unsqueeze(1), given, mask)[:, 0]
 
     def encode(self, x: Tensor, given: Tensor | None = None) -> Tensor:
         """The code of x, (B, *latent_shape)."""

@@ -80,11 +80,24 @@ class Latent(Model, ABC):
         return self.likelihood.mode(self.writer(z.flatten(1), given))
 
     def _log_likelihood(self, x: Tensor, z: Tensor, given: Tensor | None, mask: Tensor | None = None) -> Tensor:
-        """log p(x | z) of flat z (B, latent), (B,); positions where mask is False do not count."""
-        terms = self.likelihood.log_prob(self.writer(z, given), x)
+        """log p(x | z_k) of K flat codes for each x; positions where mask (B, ...) is False do not count.
+
+        Shapes: x (B, ...), z (B, K, latent), result (B, K).
+        """
+        draws = z.shape[1]
+        written = self.writer(z.flatten(0, 1), _repeated(given, draws))
+        if mask is None and isinstance(self.likelihood, Bernoulli):
+            return self.likelihood.totals(written, x)
+        terms = self.likelihood.log_prob(written, _repeated(x, draws))
         if mask is not None:
+            mask = _repeated(mask, draws)
             terms = terms * mask.reshape(*mask.shape, *[1] * (terms.ndim - mask.ndim))
-        return terms.flatten(1).sum(1)
+        return terms.flatten(1).sum(1).view(-1, draws)
+
+
+def _repeated(t: Tensor | None, draws: int) -> Tensor | None:
+    """Every row (B, ...) so many times over, (B draws, ...)."""
+    return t if t is None or draws == 1 else t.repeat_interleave(draws, 0)
 
 
 def _kind(space: Space) -> str:

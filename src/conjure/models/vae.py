@@ -76,21 +76,20 @@ class VAE(Latent):
 
         Shapes: noise (B, latent), results (B,) and (B, latent), for a mixture (B, 1).
         """
-        mean, log_scale = self.posterior(x, given)
+        mean, log_scale = self._posterior(x, given)
         z = mean + log_scale.exp() * noise
         if self.config.prior == "normal":
             kl = 0.5 * (mean**2 + (2 * log_scale).exp() - 1) - log_scale
         else:
             kl = (_log_posterior(noise, log_scale) - self.log_prior(z)).unsqueeze(1)
-        return self._log_likelihood(x, z, given), kl
+        return self._log_likelihood(x, z.unsqueeze(1), given)[:, 0], kl
 
     def log_weights(self, x: Tensor, given: Tensor | None, noise: Tensor) -> Tensor:
         """log p(x, z_k | given) - log q(z_k | x, given) at z_k = mean + scale noise_k (Burda et al. 2016, eq. 8).
 
         Shapes: noise (B or 1, K, latent), result (B, K).
         """
-        mean, log_scale = self.posterior(x, given)
-        return self._log_weights(x, given, (mean, log_scale), noise)
+        return self._log_weights(x, given, self._posterior(x, given), noise)
 
     def log_prob(self, x: Tensor, given: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """A lower bound on log P(x | given), (B,): the log mean of `importance` weights p(x, z) / q(z | x).
@@ -98,7 +97,7 @@ class VAE(Latent):
         The draws are the same for every example and every call, so a score does not depend on its neighbours.
         mask (B, *first dimensions of x): what is False counts as unknown; any q leaves the bound valid.
         """
-        posterior = self.posterior(x, given)
+        posterior = self._posterior(x, given)
         noise = torch.randn(self.config.importance, self.latent, generator=generator(0, "importance")).to(posterior[0])
         size = max(1, VALUES // max(1, x[0].numel() * self.likelihood.depth * len(x)))
         bound = None
@@ -114,13 +113,13 @@ class VAE(Latent):
         return priors.log_density(z, self._parts())
 
     def posterior(self, x: Tensor, given: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Mean and log scale of q(z | x, given), each flat (B, latent)."""
-        mean, log_scale = self.reader(x, given).float().chunk(2, 1)
-        return mean, log_scale.clamp(-7, 3)
+        """Mean and log scale of q(z | x, given), each (B, *latent_shape)."""
+        mean, log_scale = self._posterior(x, given)
+        return mean.unflatten(1, self.latent_shape), log_scale.unflatten(1, self.latent_shape)
 
     def encode(self, x: Tensor, given: Tensor | None = None) -> Tensor:
         """The mean of q(z | x, given), (B, *latent_shape)."""
-        return self.posterior(x, given)[0].unflatten(1, self.latent_shape)
+        return self.posterior(x, given)[0]
 
     def begin(self, x: Tensor) -> None:
         """Start a vamp prior's pseudo-inputs at real examples (B, *shape)."""
@@ -141,11 +140,15 @@ class VAE(Latent):
             parts.append(self.likelihood.draw(written, rng))
         return torch.cat(parts)
 
+    def _posterior(self, x: Tensor, given: Tensor | None) -> tuple[Tensor, Tensor]:
+        mean, log_scale = self.reader(x, given).float().chunk(2, 1)
+        return mean, log_scale.clamp(-7, 3)
+
     def _parts(self) -> priors.Parts:
         """The prior as a mixture of normals."""
         if self.config.prior == "mixture":
             return self.mixture.parts()
-        return self.pseudo.parts(*self.posterior(self.pseudo(), None))
+        return self.pseudo.parts(*self._posterior(self.pseudo(), None))
 
     def _log_weights(
         self,
@@ -157,9 +160,7 @@ class VAE(Latent):
     ) -> Tensor:
         mean, log_scale = (t.unsqueeze(1) for t in posterior)
         z = mean + log_scale.exp() * noise  # (B, K, latent)
-        draws = z.shape[1]
-        repeated = [None if t is None else t.repeat_interleave(draws, 0) for t in (x, given, mask)]
-        likelihood = self._log_likelihood(repeated[0], z.flatten(0, 1), *repeated[1:]).view(-1, draws)
+        likelihood = self._log_likelihood(x, z, given, mask)
         return likelihood + self.log_prior(z) - _log_posterior(noise, log_scale)
 
 

@@ -44,7 +44,7 @@ class GridReader(nn.Module):
 
 
 class GridWriter(nn.Module):
-    """A flattened picture of codes with `inputs` channels to a picture with `shape[0]` numbers a pixel.
+    """A picture of codes with `inputs` channels, flattened or not, to a picture with `shape[0]` numbers a pixel.
 
     Shapes: z (B, inputs h w) and context (B, context) to (B, *shape).
     """
@@ -61,7 +61,7 @@ class GridWriter(nn.Module):
         self.leave = nn.Conv2d(counts[-1], shape[0], 3, padding=1)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        h = self.blocks[0](self.enter(z.unflatten(1, self.first)), context)
+        h = self.blocks[0](self.enter(z.reshape(-1, *self.first)), context)
         for size, grow, block in zip(self.steps[1:], self.grow, list(self.blocks)[1:]):
             h = block(grow(F.interpolate(h, size=size, mode="nearest")), context)
         return self.leave(F.silu(self.norm(h)))

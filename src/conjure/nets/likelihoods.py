@@ -107,6 +107,16 @@ class Bernoulli(nn.Module):
         white = (x - self.low) / self.span
         return -F.binary_cross_entropy_with_logits(written.squeeze(1).float(), white, reduction="none")
 
+    def totals(self, written: Tensor, x: Tensor) -> Tensor:
+        """log P of whole examples under several writings each, in fewer passes over memory.
+
+        x l - softplus(l) is log_prob with the logit l. Shapes: written (B K, 1, *shape), x (B, *shape), result (B, K).
+        """
+        logits = written.reshape(len(x), -1, x[0].numel())
+        white = ((x - self.low) / self.span).flatten(1).unsqueeze(1)
+        shown = (logits * white.to(logits)).sum(-1, dtype=torch.float32)
+        return shown - F.softplus(logits).sum(-1, dtype=torch.float32)
+
     def draw(self, written: Tensor, rng: torch.Generator | None) -> Tensor:
         chance = written.squeeze(1).sigmoid()
         return self.low + self.span * (uniform(chance, rng) < chance).float()

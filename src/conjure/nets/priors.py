@@ -33,6 +33,22 @@ def draw(n: int, parts: Parts, rng: torch.Generator | None) -> Tensor:
     return means[at] + log_scales[at].exp() * normal(means[at], rng)
 
 
+def slerp(a: Tensor, b: Tensor, along: Tensor) -> Tensor:
+    """From a to b (D,) over the great circle through their directions, lengths changing evenly (Shoemake 1985).
+
+    Shapes: along (N,) in [0, 1], result (N, D).
+    """
+    lengths = a.norm().lerp(b.norm(), along)
+    a, b = a / a.norm().clamp(min=1e-12), b / b.norm().clamp(min=1e-12)
+    angle = torch.dot(a, b).clamp(-1, 1).acos()
+    if angle.sin() < 1e-4:  # the same way, or opposite ways, between which no circle is the shortest
+        way = a.lerp(b, along[:, None])
+    else:
+        left, right = ((1 - along) * angle).sin(), (along * angle).sin()
+        way = (left[:, None] * a + right[:, None] * b) / angle.sin()
+    return lengths[:, None] * way
+
+
 class Mixture(nn.Module):
     """Normals with learnt places, scales and weights, (K, D)."""
 
