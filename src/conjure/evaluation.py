@@ -22,7 +22,7 @@ from conjure.recipe import Recipe
 ROWS = 100_000  # of data too large for memory, so many objects are looked at
 NGRAM = 6
 # Samples drawn unless a number is asked for: at least and at most so many.
-SAMPLES = {"table": (500, 50_000), "image": (256, 5_000), "text": (64, 256)}
+SAMPLES = {"table": (500, 50_000), "image": (256, 5_000), "video": (128, 1_000), "text": (64, 256)}
 
 
 def evaluate(

@@ -40,12 +40,12 @@ class Flow(Model):
 
     @dataclass(frozen=True)
     class Config:
-        """net: "auto" is a U-Net for pictures of at least 12 a side, a Transformer for series and clips, else a
-        perceptron; patch: what the Transformer takes for a token (0: what fits). evaluations: calls of the network a
-        draw with solver "euler" or "heun" (two calls a step); "adaptive" calls it until the error is within tolerance,
-        as log_prob always does. guidance: how far to go from the field without a condition towards the one with it,
-        and beyond. levels: pictures in a finite box hold that many even steps, and log_prob is that of the step.
-        probes: random directions that estimate a divergence.
+        """net: "auto" is a U-Net for pictures of at least 12 a side and clips of them, a Transformer for series and
+        other clips, else a perceptron; patch: what the Transformer takes for a token (0: what fits). evaluations:
+        calls of the network a draw with solver "euler" or "heun" (two calls a step); "adaptive" calls it until the
+        error is within tolerance, as log_prob always does. guidance: how far to go from the field without a condition
+        towards the one with it, and beyond. levels: pictures in a finite box hold that many even steps, and log_prob
+        is that of the step. probes: random directions that estimate a divergence.
         """
 
         net: Literal["auto", "perceptron", "unet", "transformer"] = "auto"

@@ -14,6 +14,7 @@ from conjure.nets.ends import is_picture
 from conjure.nets.mlp import ResMLP
 from conjure.nets.patches import Patches, PatchTransformer, divides, fitting
 from conjure.nets.unet import UNet
+from conjure.nets.video import VideoUNet
 
 FASTEST = 16.0  # turns of the quickest wave over a unit of time; much quicker ones make a field solvers stumble on
 WAVES = tuple(math.pi * turns for turns in (0.5, 1, 2, 4, 8))
@@ -36,19 +37,27 @@ class Plan:
 
 
 def chosen(shape: tuple[int, ...], plan: Plan) -> str:
-    """The network behind "auto": a U-Net for pictures, a Transformer for series and clips, else a perceptron."""
+    """The network behind "auto": a U-Net for pictures and clips of them, a Transformer for series and clips of small
+    pictures, else a perceptron."""
     if plan.net != "auto":
         return plan.net
+    if is_clip(shape):
+        return "unet"
     if len(shape) == 4 or (len(shape) == 2 and shape[0] >= LONG):
         return "transformer"
     return "unet" if is_picture(Dense(shape)) else "perceptron"
 
 
+def is_clip(shape: tuple[int, ...]) -> bool:
+    """Whether x is a clip (T, C, H, W) of pictures large enough for convolutions."""
+    return len(shape) == 4 and is_picture(Dense(shape[1:]))
+
+
 def refusal(shape: tuple[int, ...], plan: Plan) -> str | None:
     """Why a plan does not serve a shape, in one sentence; None when it does."""
     match chosen(shape, plan):
-        case "unet" if not is_picture(Dense(shape)):
-            return "model.net 'unet' is for pictures of at least 12 a side; use 'transformer' or 'perceptron'"
+        case "unet" if not (is_picture(Dense(shape)) or is_clip(shape)):
+            return "model.net 'unet' is for pictures and clips of at least 12 a side; use 'transformer' or 'perceptron'"
         case "transformer":
             if len(shape) > 4:
                 return f"a Flow cuts at most four dimensions into patches, not {len(shape)}; use model.net=perceptron"
@@ -76,7 +85,8 @@ class Field(nn.Module):
         kind, size = chosen(shape, plan), math.prod(shape)
         self.modulated = kind != "perceptron"
         if kind == "unet":
-            self.net: nn.Module = UNet(shape, plan.channels, width)  # type: ignore[arg-type]
+            family = VideoUNet if is_clip(shape) else UNet
+            self.net: nn.Module = family(shape, plan.channels, width)  # type: ignore[arg-type]
         elif kind == "transformer":
             patches = Patches(shape, plan.patch or fitting(shape))
             self.net = PatchTransformer(patches, width, plan.layers, plan.heads, width)

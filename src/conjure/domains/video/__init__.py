@@ -1,0 +1,1 @@
+"""Videos: short clips to arrays of frames and back."""
