@@ -78,7 +78,10 @@ def complete(artifact: Artifact, objects: Any, *, given: dict[str, Any] | None =
     for start in range(0, len(objects), CHUNK):
         part = corpus.cut(objects, start, start + CHUNK)
         evidence = codec.evidence(part, given)
-        if callable(best := getattr(model, "best", None)):
+        levels = getattr(codec, "levels", ())
+        if levels and callable(quantiles := getattr(model, "quantiles", None)):
+            x = quantiles(evidence, levels)  # (N, levels, ...): an answer with its interval
+        elif callable(best := getattr(model, "best", None)):
             x = best(evidence)
         else:
             x = model.sample(len(part), given=evidence, rng=generator(seed, "complete", start))

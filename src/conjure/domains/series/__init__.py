@@ -1,0 +1,1 @@
+"""Time series: numbers of one or more channels at a regular step, with gaps."""
