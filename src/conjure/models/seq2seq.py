@@ -181,7 +181,7 @@ class Seq2Seq(Model):
         seen = self._counted_given(given)
         wide = self._lengths(given)
         lengths = (counted * torch.arange(1, x.shape[1] + 1, device=x.device)).amax(1)
-        for rows in by_length(lengths + wide, PART):
+        for rows in by_length(lengths + wide, PART if x.is_cpu else 16 * PART):
             longest, widest = int(lengths[rows].max()), int(wide[rows].max())
             targets, some = x[rows, :longest], counted[rows, :longest]
             counts, source = seen[rows, :widest], given[rows, :widest]
