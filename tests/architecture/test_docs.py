@@ -113,6 +113,7 @@ def test_settings_named_in_tables_are_known():
         for name in table:
             config = catalog.resolve(f"{group}s" if group != "codec" else "domains", name).Config
             known |= {f"{group}.{f.name}" for f in dataclasses.fields(config)}
+    known |= {f"codec.{f.name}" for f in dataclasses.fields(catalog.codec("", composed=True).Config)}
     others = {"codec.json", "codec.evidence", "model.sample", "model.complete"}
     for page in PAGES:
         named = re.findall(r"`((?:codec|model|objective|training)\.\w+)(?=[`=])", page.read_text("utf-8"))
