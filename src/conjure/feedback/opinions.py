@@ -1,0 +1,67 @@
+"""What a rater is asked and what a rater thinks, apart from where it is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from conjure.core.errors import DataError
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A completion to be judged, or that was: its text and how it came about."""
+
+    text: str
+    policy: str = ""
+    temperature: float | None = None
+    seed: int | None = None
+    id: int = 0
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a rater is asked: a prompt, its completions in this rater's own random order, and what was on the page."""
+
+    prompt_id: int
+    prompt: str
+    completions: list[Candidate]
+    criteria: list[str]
+    points: int
+    draft: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """A judgement as it is given: rank of each completion by id (1 is best, equal is a tie), points by criterion."""
+
+    ranks: dict[int, float] = field(default_factory=dict)
+    scores: dict[str, dict[int, int]] = field(default_factory=dict)
+    confidence: float | None = None
+    comment: str = ""
+    skipped: bool = False
+    flagged: bool = False
+    seconds: float | None = None
+
+    def columns(self) -> dict[str, Any]:
+        """As a row of the store; JSON knows keys of text only."""
+        kept = {k: getattr(self, k) for k in ("confidence", "comment", "skipped", "flagged", "seconds")}
+        scores = {name: {str(i): v for i, v in rated.items()} for name, rated in self.scores.items()}
+        return {**kept, "ranks": {str(i): rank for i, rank in self.ranks.items()}, "scores": scores}
+
+
+def check(opinion: Opinion, known: set[int], asked: tuple[list[str], int], prompt_id: int) -> None:
+    """DataError where an opinion names a completion that is not known, a criterion not asked for, or points beyond the
+    scale, or where it says nothing. `asked` are the round's criteria and points.
+    """
+    criteria, points = asked
+    for name, rated in [("the ranking", opinion.ranks), *opinion.scores.items()]:
+        if strange := [i for i in rated if i not in known]:
+            raise DataError(f"{name} names completion {strange[0]}, which prompt {prompt_id} does not have")
+    for name, rated in opinion.scores.items():
+        if name not in criteria:
+            raise DataError(f"the round does not ask for {name!r} but for {', '.join(criteria)}")
+        if beyond := [v for v in rated.values() if not 1 <= v <= points]:
+            raise DataError(f"{beyond[0]} points for {name} are not from 1 to {points}")
+    if not opinion.skipped and not opinion.ranks and not opinion.scores:
+        raise DataError(f"the judgement of prompt {prompt_id} says nothing: rank, score or skip it")
