@@ -97,6 +97,14 @@ class Store:
                 ids.append(found.id)
             return ids
 
+    def prompt(self, text: str) -> int:
+        """The id of a prompt; DataError for one that is not there."""
+        with self.session() as session:
+            found = session.scalar(sa.select(Prompt.id).where(Prompt.key == _key(text)))
+            if found is None:
+                raise DataError(f"the store has no prompt {text[:60]!r}")
+            return found
+
     def rater(self, name: str, token: str) -> int:
         """The id of a rater, made on first sight; ConfigError for a name that another token has taken."""
         hashed = hashlib.sha256(token.encode()).hexdigest()
