@@ -105,7 +105,7 @@ def slope_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor
     Shapes: real and fake (B, ...), mix (B,) in [0, 1), result ().
     """
     mix = mix.reshape(-1, *[1] * (real.ndim - 1))
-    between = torch.lerp(fake, real, mix).detach().requires_grad_()
+    between = torch.lerp(fake.to(real.dtype), real, mix).detach().requires_grad_()
     (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     return ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
 
