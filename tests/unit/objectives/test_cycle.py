@@ -74,13 +74,16 @@ def test_a_move_of_the_translators_leaves_the_critics_without_gradient():
     assert all(p.grad is not None for p in goal.critics.parameters())
 
 
-def test_validation_knows_the_better_of_two():
+def test_validation_is_a_distance_between_sets():
     goal = game()
     goal.model.nets = nn.ModuleList([Times(0.5), Times(2.0)])
     right = goal.validate(pair())
-    assert right["loss"].item() == pytest.approx(0.1 * right["identity"].item())
-    goal.model.nets = nn.ModuleList([Times(0.9), Times(1.1)])
-    assert goal.validate(pair())["distance"] > right["distance"]
+    assert right["loss"].item() == pytest.approx(0, abs=1e-6)
+    assert right["cycle"].item() == pytest.approx(0, abs=1e-6)
+    goal.model.nets = nn.ModuleList([Times(1.0), Times(1.0)])  # nothing is changed: all survives, nothing is translated
+    same = goal.validate(pair())
+    assert same["cycle"].item() == 0
+    assert same["loss"] > 0.1
 
 
 def test_negative_weights_are_refused():
