@@ -1,6 +1,6 @@
 """DejaVu Sans to Serif and back, learnt without pairs and scored on pairs, beside pytorch-CycleGAN-and-pix2pix.
 
-    python benchmarks/cyclegan_glyphs.py [--repeats 2] [--steps 750] [--part test] [--more] [--peer DIR]
+    python benchmarks/cyclegan_glyphs.py [--repeats 2] [--steps 1400] [--part test] [--more] [--peer DIR]
 
 Training sees 1,300 code points of the one font and 1,300 others of the other, so no pair is ever met. The error is
 the mean absolute difference of brightness, 0 to 1, to the true glyph of the other font, over code points that neither
@@ -46,7 +46,7 @@ NOTHING = "pictures as they are"
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--repeats", type=int, default=2)
-    words.add_argument("--steps", type=int, default=750, help="steps of ours")
+    words.add_argument("--steps", type=int, default=1400, help="steps of ours")
     words.add_argument("--part", choices=("test", "validation"), default="test")
     words.add_argument("--more", action="store_true", help="add repeats to those in the results file")
     words.add_argument("--peer", type=Path, default=PEERS / NAME, help="a clone; made here when absent")

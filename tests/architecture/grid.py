@@ -11,8 +11,23 @@ SPACES: dict[str, Space] = {
     "text": Tokens(16, (8,)),
     "image (dense)": Dense((1, 8, 8), -1.0, 1.0),
     "image (tokens)": Tokens(4, (8, 8)),
+    "video": Dense((3, 1, 12, 12), -1.0, 1.0),
+    "series": Dense((6, 2)),
     "vector": Dense((2,)),
 }
+
+GIVEN: dict[str, Space] = {  # what a family that always takes a condition of its own kind is given
+    "text": Tokens(16, (8,)),
+    "image (dense)": Dense((2, 8, 8), -1.0, 1.0),
+}
+
+
+def serves(model: str, kind: str) -> str:
+    """Yes, given where the family needs a condition, or nothing."""
+    family, space = catalog.resolve("models", model), SPACES[kind]
+    if not family.refuses(space, None, family.Config()):
+        return "yes"
+    return "given" if kind in GIVEN and not family.refuses(space, GIVEN[kind], family.Config()) else ""
 
 
 def objectives_for(model: str) -> list[str]:
@@ -28,12 +43,12 @@ def markdown() -> str:
         "",
         "Which family models which kind of data, and by which objectives. Made by `make docs` out of the families'",
         "own answers (`Model.refuses`) and the objectives' (`Objective.refuses`); a test holds this page to them.",
+        "Given: the family turns one into another, a text into its translation, a picture into another style.",
         "",
         "| family | " + " | ".join(SPACES) + " | objectives |",
         "|---" * (len(SPACES) + 2) + "|",
     ]
     for name in catalog.MODELS:
-        family = catalog.resolve("models", name)
-        cells = ["" if family.refuses(space, None, family.Config()) else "yes" for space in SPACES.values()]
+        cells = [serves(name, kind) for kind in SPACES]
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {', '.join(objectives_for(name))} |")
     return "\n".join(lines) + "\n"

@@ -65,7 +65,7 @@ class Cycle(Objective):
     def moves(self, batch: Batch) -> Iterator[Move]:
         real = sides(batch)
         self.critics.requires_grad_(False)  # a translator's move needs no gradient of theirs
-        made, terms = self._translated(real)
+        made, terms = self._translated(real, bool(self.config.identity))
         fooled = sum(((self.critics(made[k], k) - 1) ** 2).mean() for k in (0, 1))
         weight = self.config.cycle
         loss = fooled + weight * terms["cycle"] + weight * self.config.identity * terms["identity"]
@@ -86,14 +86,17 @@ class Cycle(Objective):
         flat = [(m.flatten(1), r.flatten(1)) for m, r in zip(made, real)]
         return {"loss": sum(sliced_distance(m, r, self.config.directions) for m, r in flat) / 2, **terms}
 
-    def _translated(self, real: tuple[Tensor, Tensor]) -> tuple[list[Tensor], dict[str, Tensor]]:
-        """Translations into each style, [style 0, style 1]; and the terms of eq. 2 and of sec. 5.2, both ()."""
+    def _translated(self, real: tuple[Tensor, Tensor], still: bool = True) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """Translations into each style, [style 0, style 1]; and the terms of eq. 2 and of sec. 5.2, both ().
+
+        The second is 0 without `still`.
+        """
         n = len(real[0])
         made, kept = [], []
         for k in (0, 1):  # one pass for what is to change and what is to stay
-            both = self.model.translate(torch.cat([real[1 - k], real[k]]), k)
+            both = self.model.translate(torch.cat([real[1 - k], real[k]]) if still else real[1 - k], k)
             made.append(both[:n])
-            kept.append((both[n:] - real[k]).abs().mean())
+            kept.append((both[n:] - real[k]).abs().mean() if still else both.new_zeros(()))
         back = [(self.model.translate(made[1 - k], k) - real[k]).abs().mean() for k in (0, 1)]
         return made, {"cycle": sum(back), "identity": sum(kept)}
 
