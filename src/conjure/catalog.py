@@ -50,6 +50,8 @@ OBJECTIVES = {
     "smoothing": "conjure.objectives.smoothing:Smoothing",
     "minmax": "conjure.objectives.minmax:MinMax",
     "wasserstein": "conjure.objectives.wasserstein:Wasserstein",
+    "ppo": "conjure.objectives.ppo:PPO",
+    "grpo": "conjure.objectives.grpo:GRPO",
 }
 
 REPORTS = {  # domain -> function that judges samples of it

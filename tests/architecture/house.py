@@ -28,6 +28,7 @@ FLOORS = {
     "fitting": 6,
     "evaluation": 6,
     "feedback": 6,
+    "aligning": 6,
     "apps": 7,
     "attacking": 7,
     "listing": 7,

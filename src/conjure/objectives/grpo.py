@@ -97,7 +97,7 @@ class GRPO(Objective):
         """Each prompt `group` times, one below the other, completed; with rewards (B group,)."""
         c = self.config
         if self.reward is None:
-            raise ConfigError("GRPO needs a reward: a function of completions, or an artifact that scores them")
+            raise ConfigError("GRPO needs a reward, a function of completions: see `conjure text align`")
         again = {
             k: v.repeat_interleave(c.group, 0) for k in ("x", "mask", "given") if (v := getattr(batch, k)) is not None
         }

@@ -125,6 +125,8 @@ class PPO(Objective):
     def _play(self, batch: Batch) -> Play:
         """Completions of a batch's prompts with all that the steps need: nothing as wide as the vocabulary is kept."""
         c = self.config
+        if self.reward is None:
+            raise ConfigError("PPO needs a reward, a function of completions: see `conjure text align`")
         rollout = roll_out(self.model, batch, c.tokens, Choice(c.temperature), None if c.end < 0 else c.end)
         x, given, real = rollout.x, batch.given, rollout.real
         old, states = self.model.trace(x, given, real, c.temperature)
@@ -158,8 +160,6 @@ class PPO(Objective):
         return play
 
     def _scores(self, rollout: Rollout) -> Tensor:
-        if self.reward is None:
-            raise ConfigError("PPO needs a reward: a function of completions, or an artifact that scores them")
         scores = self.reward(rollout).to(rollout.x.device, torch.float32)
         limit = self.config.reward_clip
         return scores.clamp(-limit, limit) if limit else scores
