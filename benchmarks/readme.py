@@ -203,10 +203,10 @@ def toys(found: dict[str, Any]) -> list[str]:
 def etth1(found: dict[str, Any]) -> list[str]:
     """Forecasts 96 hours ahead beside DLinear and naive ones."""
     lines = [
-        f"**ETTh1, 96 hours ahead**, standard split, 2,785 test windows, one thread ({found['machine']}, {found['day']}, "
-        f"commit {found['commit']}). History {found['history']} rows, chosen on the validation part; standardised "
-        "units. A point forecast's CRPS is its absolute error. Coverage: of the 80 % interval, of single values and of "
-        "sums over the horizon.",
+        f"**ETTh1, 96 hours ahead**, standard split, 2,785 test windows, one thread ({found['machine']}, "
+        f"{found['day']}, commit {found['commit']}). History {found['history']} rows, chosen on the validation part; "
+        "standardised units. A point forecast's CRPS is its absolute error. Coverage: of the 80 % interval, of single "
+        "values and of sums over the horizon.",
         "",
         "| forecast | runs | MSE | MAE | CRPS | coverage | of sums | fit, CPU-s |",
         "|---|---|---|---|---|---|---|---|",

@@ -23,7 +23,9 @@ TINY: dict[str, tuple[dict[str, Any], str]] = {
     "cycle": ({"channels": 4, "blocks": 1}, "cycle"),
     "decoder": ({"width": 16, "layers": 1, "heads": 2}, "likelihood"),
     "flow": ({"width": 16, "layers": 1, "channels": 4, "evaluations": 4}, "matching"),
+    "forecaster": ({"factors": 2}, "margins"),
     "gan": ({"width": 16, "layers": 1, "latent": 4}, "wasserstein"),
+    "gan, minmax": ({"width": 16, "layers": 1, "latent": 4, "components": 3}, "minmax"),
     "independent": ({}, "counting"),
     "markov": ({"order": 2}, "counting"),
     "pixels": ({"width": 16, "reach": 2}, "likelihood"),
@@ -33,13 +35,15 @@ TINY: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 POINTS = ("cycle",)  # families with one x for each condition, whatever the seed
-GAMES = ("gan", "cycle")  # without a likelihood, and without a loss that must fall
+GAMES = ("gan", "gan, minmax", "cycle")  # without a likelihood, and without a loss that must fall
 
 
 def given_of(name: str, space: Space) -> Space | None:
     """The condition of a family that takes one always, None for the others."""
     if name == "cycle" and isinstance(space, Dense) and len(space.shape) == 3:
         return Dense((space.shape[0] + 1, *space.shape[1:]), space.low, space.high)
+    if name == "forecaster" and isinstance(space, Dense) and len(space.shape) == 2:
+        return Dense((2, 12, space.shape[1]))
     if name == "seq2seq" and isinstance(space, Tokens):
         return space
     return None
@@ -54,21 +58,26 @@ def condition(name: str, space: Space, n: int, seed: int = 0) -> Tensor | None:
 def cells() -> list[tuple[str, str]]:
     """(family, kind of space) for all that fit."""
     fits = []
-    for name in catalog.MODELS:
-        family = catalog.resolve("models", name)
+    for name in [*catalog.MODELS, *(n for n in TINY if n not in catalog.MODELS)]:
+        family = family_of(name)
         fits += [
             (name, kind) for kind, s in SPACES.items() if not family.refuses(s, given_of(name, s), config_of(name))
         ]
     return fits
 
 
+def family_of(name: str) -> type[Model]:
+    """The family itself; what follows a comma tells its cells under another objective apart."""
+    return catalog.resolve("models", name.partition(",")[0])
+
+
 def config_of(name: str) -> Any:
-    return fill(catalog.resolve("models", name).Config, TINY[name][0])
+    return fill(family_of(name).Config, TINY[name][0])
 
 
 def make(name: str, space: Space) -> Model:
     torch.manual_seed(0)
-    return catalog.resolve("models", name)(space, given_of(name, space), config_of(name))
+    return family_of(name)(space, given_of(name, space), config_of(name))
 
 
 def objective(name: str, model: Model) -> Any:

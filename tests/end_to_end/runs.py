@@ -14,6 +14,19 @@ RUNS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "table vae": ("tables", "wine", "vae", ("model.width=32", "model.latent=4")),
     "table flow": ("tables", "wine", "flow", ("model.width=32", "model.evaluations=4")),
     "image gan": ("images", "digits", "gan", ("model.width=16", "model.latent=8")),
+    "image minmax": (
+        "images",
+        "digits",
+        "gan",
+        (
+            "model.width=16",
+            "model.latent=8",
+            "objective.name=minmax",
+            "objective.spectral=true",
+            'objective.augment=["translation", "cutout", "colour"]',
+            "objective.penalty_every=4",
+        ),
+    ),
     "image flow": ("images", "digits", "flow", ("model.width=16", "model.evaluations=4")),
     # dropout differs from process to process, and rounding to bfloat16 hides what is compared
     "decoder": (
