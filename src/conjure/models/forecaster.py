@@ -18,6 +18,8 @@ from conjure.nets.likelihoods import floor_scale, normal
 from conjure.nets.transformer import Sizes
 
 CHUNK = 512  # examples at a time, so that memory stays bounded
+AGAIN = 8  # forecasts made again within a history
+COVERAGE, NORMAL_EDGE = 0.8, 1.2815516  # the interval that is calibrated, and the normal quantile at its end
 SHOWN = 2048  # examples that the correlation of errors starts from
 
 
@@ -26,9 +28,10 @@ class Forecaster(Model):
 
     x = centre + scale g(z): a linear map of the history, or a Transformer's correction of it; a learnt scale a step
     and channel, times the history's own restlessness; tails g a channel; z normal and correlated over steps and
-    channels, so that paths and their sums are as uncertain as single values. `widen` (C,) is the conformal factor:
-    by so much intervals are wider than learnt, so that on held-out data they cover what they promise (Romano et al.
-    2019, with scaled errors).
+    channels, so that paths and their sums are as uncertain as single values. Two conformal factors stretch z. One is
+    found in each history: forecasts made again within it, whose futures it holds, say how wide intervals should have
+    been of late (rolling calibration, as in Zaffran et al. 2022). For these the map reads half of the history only.
+    The other, `widen` (C,), is what the held-out part still asked for (Romano et al. 2019, with scaled errors).
     """
 
     spaces: ClassVar = (Dense,)
@@ -39,12 +42,14 @@ class Forecaster(Model):
     @dataclass(frozen=True)
     class Config:
         """ridge: penalty of the linear map's closed form, from which training starts; held: it stays there.
+        recent: how much of the factor found in the history is taken, as its exponent; at 0 the map reads it all.
         factors: of the errors' correlation over time, 0 for independent errors; patch: steps of the Transformer's.
         """
 
         trunk: Literal["linear", "transformer"] = "linear"
         ridge: float = 0.01
         held: bool = True
+        recent: float = 0.75
         factors: int = 12
         patch: int = 16
         layers: int = 2
@@ -55,13 +60,15 @@ class Forecaster(Model):
     def __init__(self, space: Dense, given: Dense, config: Config):
         super().__init__(space, given, config)
         (horizon, channels), history = space.shape, given.shape[1]
-        self.linear = LinearTrunk(history, horizon)
+        self.again = config.recent > 0 and history >= 2 * horizon
+        self.reads = reads = history // 2 if self.again else history
+        self.linear = LinearTrunk(reads, horizon)
         self.linear.weight.requires_grad_(not config.held)
         self.patches = None
         if config.trunk == "transformer":
-            longest = -(-max(history, horizon) // config.patch)
+            longest = -(-max(reads, horizon) // config.patch)
             sizes = Sizes(config.layers, config.width, config.heads, config.heads, longest, dropout=config.dropout)
-            self.patches = PatchTrunk((history, horizon, channels), config.patch, sizes)
+            self.patches = PatchTrunk((reads, horizon, channels), config.patch, sizes)
         self.log_scale = nn.Parameter(torch.zeros(horizon, channels))
         self.restless = nn.Parameter(torch.zeros(SIGNS, channels))
         self.tails = Tails(channels)
@@ -76,8 +83,8 @@ class Forecaster(Model):
             return "Forecaster goes on with a history: it needs data with one, such as series with codec.history"
         if len(space.shape) != 2 or len(given.shape) != 3 or given.shape[::2] != (2, space.shape[1]):
             return f"Forecaster writes (steps, channels) under (2, steps, channels), not {space.shape}"
-        if config.ridge < 0 or config.factors < 0 or config.patch < 1 or config.layers < 1:
-            return "model.ridge and model.factors are at least 0, model.patch and model.layers at least 1"
+        if min(config.ridge, config.factors, config.recent) < 0 or config.patch < 1 or config.layers < 1:
+            return "model.ridge, model.factors and model.recent are at least 0, model.patch and model.layers at least 1"
         if config.width % config.heads or (config.width // config.heads) % 2:
             return f"model.width {config.width} should be an even multiple of model.heads {config.heads}"
         return None
@@ -87,11 +94,11 @@ class Forecaster(Model):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """log density of each value by itself and z, (B, T, C) with 0 where missing, and that of their copula (B,).
 
-        The three add up to log_prob, by Sklar's theorem. raw: without the conformal factor, and with z held where
+        The three add up to log_prob, by Sklar's theorem. raw: without the conformal factors, and with z held where
         the copula's gradient is concerned, as inference for margins wants it (Joe 1997, sec. 10.1).
         """
         centre, log_scale = self._place(given)
-        widen = torch.ones_like(self.widen) if raw else self.widen
+        widen = torch.ones_like(self.widen) if raw else self.widen * self.recent(given)
         there = torch.ones_like(x, dtype=torch.bool) if mask is None else mask
         r = torch.where(there, (x - centre) * (-log_scale).exp(), 0.0)
         z, slope = self.tails.gather(r)
@@ -115,10 +122,11 @@ class Forecaster(Model):
     def quantiles(self, given: Tensor, levels: tuple[float, ...]) -> Tensor:
         """The quantiles of every step and channel, (N, levels, T, C)."""
         z = torch.special.ndtri(torch.tensor(levels, device=self.device).clamp(1e-6, 1 - 1e-6))
-        r = self.tails.spread(z[:, None] * self.widen)[:, None]  # (levels, 1, C)
         parts = []
         for part in given.to(self.device).split(CHUNK):
             centre, log_scale = self._place(part)
+            widen = (self.widen * self.recent(part))[:, None]  # (B, 1, 1, C)
+            r = self.tails.spread(z[:, None, None] * widen)  # (B, levels, 1, C)
             parts.append(centre[:, None] + log_scale.exp()[:, None] * r)
         return torch.cat(parts).clamp(self.space.low, self.space.high)
 
@@ -127,13 +135,37 @@ class Forecaster(Model):
         for part in self._needed(given, n).split(CHUNK):
             centre, log_scale = self._place(part)
             z = normal(centre, rng) if self.copula is None else self.copula.draw(len(part), rng)
-            parts.append(centre + log_scale.exp() * self.tails.spread(z * self.widen))
+            widen = self.widen * self.recent(part)
+            parts.append(centre + log_scale.exp() * self.tails.spread(z * widen))
         return torch.cat(parts).clamp(self.space.low, self.space.high)
+
+    @torch.no_grad()
+    def recent(self, given: Tensor) -> Tensor:
+        """The conformal factor that forecasts made again within each history ask for, (B, 1, C).
+
+        The 80 % quantile of |z| over that of a normal, to the power of `config.recent`. A forecast from a stretch of
+        which most is missing does not count, nor does a missing value; where nothing is left the factor is 1.
+        """
+        horizon, channels = self.space.shape
+        if not self.again:
+            return given.new_ones(len(given), 1, channels)
+        parts = []
+        for start in torch.linspace(self.reads, given.shape[2] - horizon, AGAIN).round().long().unique().tolist():
+            past, ahead = given[:, :, start - self.reads : start], given[:, :, start : start + horizon]
+            centre, log_scale = self._place(past)
+            counts = (ahead[:, 1] > 0.5) & ((past[:, 1] > 0.5).float().mean(1, keepdim=True) > 0.5)
+            z, _ = self.tails.gather((ahead[:, 0] - centre) * (-log_scale).exp())
+            parts.append(torch.where(counts, z.abs(), torch.inf))
+        found = torch.cat(parts, 1).sort(1).values  # (B, forecasts T, C)
+        count = found.isfinite().sum(1, keepdim=True)
+        edge = found.gather(1, ((count * COVERAGE).ceil().long() - 1).clamp_min(0))
+        factor = torch.where(count > 0, edge / NORMAL_EDGE, 1.0)
+        return factor.clamp(0.2, 5.0) ** self.config.recent
 
     @torch.no_grad()
     def observe(self, x: Tensor, given: Tensor, mask: Tensor | None) -> None:
         """Start from closed forms: the linear map, how errors grow with restlessness and step, their correlation."""
-        history = read(given)
+        history = read(given[:, :, -self.reads :])
         there = torch.ones_like(x, dtype=torch.bool) if mask is None else mask
         target, present = x.transpose(1, 2), there.transpose(1, 2)
         self.linear.solve(history, target, present, self.config.ridge)
@@ -155,7 +187,7 @@ class Forecaster(Model):
 
     def _place(self, given: Tensor) -> tuple[Tensor, Tensor]:
         """Centre and log scale of the future, (B, T, C) each."""
-        history = read(given)
+        history = read(given[:, :, -self.reads :])
         centre, more = history.mean + self.linear(history), None
         if self.patches is not None:
             shift, more = self.patches(history)

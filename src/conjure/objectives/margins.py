@@ -25,7 +25,7 @@ class Margins(Objective):
     ceil((n + 1) coverage) / n quantile of |z| over that of a normal (Romano et al. 2019, eq. 8, in units of scale).
     """
 
-    needs = ("terms", "observe")
+    needs = ("terms", "observe", "recent")
 
     @dataclass(frozen=True)
     class Config:
@@ -59,7 +59,7 @@ class Margins(Objective):
         nats, z, joint = self.model.terms(batch.x, batch.given, batch.mask, raw=True)
         count = z.numel() if batch.mask is None else batch.mask.sum()
         if self.config.calibrate:
-            self._calibrate(z, batch.mask)
+            self._calibrate(z / self.model.recent(batch.given), batch.mask)
         return {"loss": -(nats.sum() + joint.sum()) / count, "margins": -nats.sum() / count}
 
     def _calibrate(self, z: Tensor, mask: Tensor | None) -> None:

@@ -32,7 +32,7 @@ class SeriesCodec:
     @dataclass(frozen=True)
     class Config:
         """horizon: rows of a window, or of a future. history: rows before it that are given; 0 for windows alone,
-        "auto" for four seasons or two horizons, whichever is more, within a quarter of the longest series.
+        "auto" for eight seasons or four horizons, whichever is more, within a quarter of the longest series.
         stride: rows between windows; 0 for 1, or what keeps all windows within 200 million numbers.
         """
 
@@ -64,7 +64,7 @@ class SeriesCodec:
         history = config.history
         if history == "auto":
             most = max(config.horizon, max(map(len, objects)) // 4)
-            history = min(max(4 * objects.period, 2 * config.horizon), most)
+            history = min(max(8 * objects.period, 4 * config.horizon), most)
         windows = sum(len(starts(one, history, config.horizon, 1)) for one in objects)
         numbers = windows * (2 * history + config.horizon) * len(objects.columns)
         longest = max(objects, key=len)
