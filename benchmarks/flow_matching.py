@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from readme import flows
 from stage import RESULTS, ROOT, interval, peer_python, write
 
 PLANAR = {"points": 20_000, "draws": 1_500, "batch": 256, "plan": {"net": "perceptron", "width": 128, "layers": 2}}
-DIGITS = {"draws": 1_000, "batch": 128, "plan": {"net": "unet", "width": 128, "channels": 16}}
+DIGITS = {"draws": 1_000, "batch": 128, "plan": {"net": "unet", "width": 128, "channels": 12}}
 PEER = {"planar": {"steps": 1_500, "rate": 1e-3}, "digits": {"steps": 600, "rate": 1e-3}}
 OURS = {
-    "planar": {"steps": 600, "rate": 2e-3, "average": 0.99, "coupling": "transport"},
+    "planar": {"steps": 1_200, "rate": 2e-3, "average": 0.99, "coupling": "transport"},
     "digits": {"steps": 400, "rate": 2e-3, "average": 0.99, "coupling": "transport"},
 }
 PACKAGES = ["torchcfm==1.0.7"]
@@ -45,20 +46,25 @@ def main() -> None:
     if asked.one:
         return one(json.loads(asked.one.read_text()))
     at = RESULTS / "flow_matching.json"
-    found = json.loads(at.read_text("utf-8"))["figures"] if at.exists() else {}
+    found = json.loads(at.read_text("utf-8"))["runs"] if at.exists() else {}
+    names = [*(SETS if "planar" in asked.what else ()), *(["MNIST"] if "digits" in asked.what else ())]
     with tempfile.TemporaryDirectory() as folder:
-        if "planar" in asked.what:
-            for name in SETS:
-                found[name] = summary(planar(name, seed, Path(folder)) for seed in range(asked.seeds))
-                print(name, json.dumps(found[name], indent=1), flush=True)
-        if "digits" in asked.what:
-            found["MNIST"] = summary(digits(seed, Path(folder)) for seed in range(asked.seeds))
-    settings = {"planar": PLANAR, "digits": DIGITS, "peer": PEER, "ours": OURS}
-    print(write("flow_matching", {"peer": PACKAGES[0], "settings": settings, "figures": found}))
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    from readme import flows
-
+        for seed in range(asked.seeds):
+            for name in names:
+                if len(found.setdefault(name, [])) > seed:
+                    continue
+                rows = digits(seed, Path(folder)) if name == "MNIST" else planar(name, seed, Path(folder))
+                found[name].append(rows)
+                print(name, seed, {k: {a: round(b, 4) for a, b in v.items()} for k, v in rows.items()}, flush=True)
+                keep(found)
     print("\n".join(flows(json.loads(at.read_text("utf-8")))))
+
+
+def keep(found: dict[str, list[dict[str, Any]]]) -> None:
+    """All runs so far with their summary; a benchmark that was stopped goes on from here."""
+    settings = {"planar": PLANAR, "digits": DIGITS, "peer": PEER, "ours": OURS}
+    figures = {name: summary(runs) for name, runs in found.items() if runs}
+    write("flow_matching", {"peer": PACKAGES[0], "settings": settings, "figures": figures, "runs": found})
 
 
 def eight(n: int, rng: np.random.Generator) -> np.ndarray:
@@ -124,7 +130,6 @@ def runs(kind: str, sizes: dict[str, Any], data: np.ndarray, where: tuple[int, P
     done = run([sys.executable, __file__, "--one"], {**spec, **OURS[kind]}, folder)
     at = {calls: judge(done[str(calls)]) for calls in CALLS}
     rows["conjure"] = {"cpu_seconds": float(done["cpu"]), "distance": at[100], "distance_at_10": at[10]}
-    print(seed, {k: {a: round(b, 4) for a, b in v.items()} for k, v in rows.items()}, flush=True)
     return rows
 
 
@@ -177,15 +182,14 @@ def wasserstein(a: np.ndarray, b: np.ndarray) -> float:
     return math.sqrt(cost[linear_sum_assignment(cost)].mean())
 
 
-def summary(seeds: Any) -> dict[str, dict[str, Any]]:
-    """Rows of all seeds as means with intervals; ratios to the peer seed by seed."""
-    every = list(seeds)
+def summary(every: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, Any]]:
+    """Rows of all seeds as means with intervals; ratios seed by seed."""
     for rows in every:
-        for name, row in rows.items():
-            if name.startswith("conjure"):
-                for peer in [p for p in rows if p.startswith("torchcfm")]:
-                    row[f"cpu / {peer}"] = row["cpu_seconds"] / rows[peer]["cpu_seconds"]
-                row["at 10 / at 100"] = row["distance_at_10"] / row["distance"]
+        ours = rows["conjure"]
+        for peer in [p for p in rows if p.startswith("torchcfm")]:
+            ours[f"cpu / {peer}"] = ours["cpu_seconds"] / rows[peer]["cpu_seconds"]
+            ours[f"distance / {peer}"] = ours["distance"] / rows[peer]["distance"]
+        ours["at 10 / at 100"] = ours["distance_at_10"] / ours["distance"]
     return {name: {k: interval([rows[name][k] for rows in every]) for k in every[0][name]} for name in every[0]}
 
 

@@ -47,7 +47,7 @@ Data = tuple[Encoded, Encoded]
 def flow(data: Data, name: str) -> Model:
     path = "cosine" if name == "ring" else "rectified"  # as in the learning test
     model = Flow(Dense((2,)), None, Flow.Config(width=128, layers=2, path=path))
-    learn(Matching(model, Matching.Config()), data, steps=900, batch=512, rate=3e-3, average=0.99, validate_every=900)
+    learn(Matching(model, Matching.Config()), data, steps=1200, batch=512, rate=3e-3, average=0.99, validate_every=600)
     return model
 
 
