@@ -13,7 +13,14 @@ def transformer() -> Recipe:
         model="seq2seq",
         objective="smoothing",
         codec={"vocab": 6000},
-        model_settings={"layers": (3, 3), "width": 256, "heads": 4, "expansion": 2.0, "dropout": 0.1},
+        model_settings={
+            "layers": (3, 3),
+            "width": 256,
+            "heads": 4,
+            "expansion": 2.0,
+            "dropout": 0.1,
+            "length_penalty": 1.4,
+        },
         training={
             "epochs": 5.0,
             "batch": 128,
