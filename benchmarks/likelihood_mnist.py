@@ -3,21 +3,20 @@
     python benchmarks/likelihood_mnist.py [--repeats 2] [--more]
 
 Binarisation: one fixed random draw, white with the probability of its grey value, the same for every model. 50,000
-pictures train (settings were chosen on the other 10,000 of the training set), the 10,000 test pictures judge. Every fit
-is a process of its own on one thread; CPU-seconds are of the whole process. pythae's default perceptrons
-(784 - 512 - 16 - 512 - 784) serve pythae and all our autoencoders; pythae trains with Adam at 1e-3 in batches of 100 for
-a stated number of epochs, ours in bfloat16 with a falling rate for fewer steps. Fits alternate.
+pictures train (settings were chosen on the other 10,000 of the training set), the 10,000 test pictures judge. Every
+fit is a process of its own on one thread; CPU-seconds are of the whole process. pythae's default perceptrons
+(784 - 512 - 16 - 512 - 784) serve pythae and all our autoencoders; pythae trains with Adam at 1e-3 in batches of 100
+for a stated number of epochs, ours in bfloat16 with a falling rate for fewer steps. Fits alternate.
 
 NLL of a latent model: minus the mean log of 5,000 importance weights. 50 weights a picture are drawn for all test
-pictures; what 5,000 would add is measured on the first 200 of them, and its standard error is in the JSON. All this is a few
-CPU-minutes of training: the published 89.78 (VAE), 86.82 (IWAE-50) and 85.79 (VAMP) are of hundreds of epochs.
+pictures; what 5,000 would add is measured on the first 200 of them, and its standard error is in the JSON. All this
+is a few CPU-minutes of training: the published 89.78 (VAE), 86.82 (IWAE-50), 85.79 (VAMP) are of hundreds of epochs.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from dataclasses import replace
