@@ -29,7 +29,8 @@ from conjure.models.weights import keep_weights
 
 HERE = Path(__file__).resolve().parent
 WEIGHTS = 10_641_792  # of the matrices that every token reads: the blocks' and the head's
-SHAPE = {"model.layers": 6, "model.width": 384, "model.heads": 6, "model.ngrams": [], "codec.context": 256}
+SHAPE = {"model.layers": 6, "model.width": 384, "model.heads": 6, "model.ngrams": []}
+QUICKLY = {"training.threads": 1, "training.batch": 12, "training.optimizer": "adamw", "training.rate": 1e-3}
 
 
 def main() -> None:
@@ -90,19 +91,19 @@ def cost(data: Path, minutes: float) -> dict[str, float]:
     """Nats a character with weights as learnt and in bytes, and how many characters they are over."""
     text = data.read_text("utf-8")
     with tempfile.TemporaryDirectory() as folder:
-        sets = [word for key, value in SHAPE.items() for word in ("--set", f"{key}={value}")]
-        fixed = ["--set", "training.threads=1", "--set", "training.batch=4", "--minutes", str(minutes)]
-        command = [sys.executable, "-m", "conjure", "fit", "text", str(data), "-o", f"{folder}/made", *sets, *fixed]
+        sets = [word for key, value in {**SHAPE, **QUICKLY}.items() for word in ("--set", f"{key}={value}")]
+        command = [sys.executable, "-m", "conjure", "fit", "text", str(data), "-o", f"{folder}/made", *sets]
+        command += ["--minutes", str(minutes)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         made = artifact.load(f"{folder}/made")
-    stream = made.codec.encode([text[int(0.9 * len(text)) :]]).x.long()[: 128 * 257].view(-1, 257)
+    stream = made.codec.encode([text[int(0.9 * len(text)) :]]).x.long()[: 500 * 65].view(-1, 65)
     torch.set_num_threads(1)
     nats = {}
     for kind in ("fp32", "int8"):
         keep_weights(made.model, kind)
-        parts = [made.model.log_prob(part).double() for part in stream.split(8)]
-        nats[kind] = -float(torch.cat(parts).sum()) / (256 * len(stream))
-    return {**nats, "difference": nats["int8"] - nats["fp32"], "characters": 256 * len(stream)}
+        parts = [made.model.log_prob(part).double() for part in stream.split(32)]
+        nats[kind] = -float(torch.cat(parts).sum()) / (64 * len(stream))
+    return {**nats, "difference": nats["int8"] - nats["fp32"], "characters": 64 * len(stream)}
 
 
 if __name__ == "__main__":
