@@ -1,4 +1,4 @@
-"""Reconstruction: how examples are spoilt, what sparsity costs, and that no gradient reaches codes from their mixture."""
+"""Reconstruction: how examples are spoilt, what sparsity costs; no gradient reaches codes from their mixture."""
 
 import math
 
