@@ -45,9 +45,9 @@ Data = tuple[Encoded, Encoded]
 
 
 def flow(data: Data, name: str) -> Model:
-    path = "cosine" if name == "ring" else "rectified"  # as in the learning test
-    model = Flow(Dense((2,)), None, Flow.Config(width=128, layers=2, path=path))
-    learn(Matching(model, Matching.Config()), data, steps=1200, batch=512, rate=3e-3, average=0.99, validate_every=600)
+    model = Flow(Dense((2,)), None, Flow.Config(width=128, layers=3))
+    matching = Matching(model, Matching.Config(coupling="transport"))
+    learn(matching, data, steps=1000, batch=256, rate=2e-3, average=0.99, validate_every=500)
     return model
 
 
