@@ -13,7 +13,12 @@ RUNS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "columns": ("tables", "wine", "columns", ("model.width=32", "model.layers=1", "model.dropout=0.0")),
     "table vae": ("tables", "wine", "vae", ("model.width=32", "model.latent=4")),
     "table flow": ("tables", "wine", "flow", ("model.width=32", "model.evaluations=4")),
-    "image gan": ("images", "digits", "gan", ("model.width=16", "model.latent=8")),
+    "image gan": (
+        "images",
+        "digits",
+        "gan",
+        ("model.width=16", "model.latent=8", "objective.name=wasserstein", "training.precision=fp32"),
+    ),
     "image minmax": (
         "images",
         "digits",
@@ -21,8 +26,8 @@ RUNS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         (
             "model.width=16",
             "model.latent=8",
-            "objective.name=minmax",
             "objective.spectral=true",
+            "training.precision=fp32",
             'objective.augment=["translation", "cutout", "colour"]',
             "objective.penalty_every=4",
         ),

@@ -27,14 +27,21 @@ def vae() -> Recipe:
 
 
 def gan() -> Recipe:
-    """A Wasserstein game: smoother pictures, no likelihood."""
+    """A game of a generator and a critic: sharp pictures soon, no likelihood."""
     return Recipe(
         domain="image",
         model="gan",
-        objective="wasserstein",
-        model_settings={"width": 128},
-        objective_settings={"width": 128},
-        training={"steps": 800, "batch": 192, "rate": 1e-3, "average": 0.995, "clip": 0.0, "validate_every": 100},
+        objective="minmax",
+        objective_settings={"penalty": 0.3, "penalty_every": 8, "channels": 16},
+        training={
+            "steps": 2000,
+            "batch": 32,
+            "rate": 2e-3,
+            "average": 0.995,
+            "clip": 0.0,
+            "precision": "bf16",
+            "validate_every": 250,
+        },
     )
 
 

@@ -47,6 +47,6 @@ APP = App(
     "series",
     "Windows of time series like those of yours",
     "series",
-    {"default": flow, "flow": flow, "vae": vae, "gan": gan, "autoencoder": autoencoder},
+    {"default": vae, "flow": flow, "vae": vae, "gan": gan, "autoencoder": autoencoder},
     "default",
 )
