@@ -68,7 +68,8 @@ class StridedWriter(nn.Module):
         self.modulate = nn.ModuleList(nn.Linear(inputs, 2 * count) for count in counts)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        z = z if context is None else torch.cat([z, context], 1)
+        if context is not None:  # as long as the noise, else it drowns it: classes without variety within
+            z = torch.cat([z, context * (z.shape[1] / context.shape[1]) ** 0.5 / 2], 1)
         h = self.enter(z).unflatten(1, self.first)
         for (height, width), modulate, grow in zip(self.steps[1:], self.modulate, self.grow):
             scale, shift = modulate(z)[:, :, None, None].chunk(2, 1)
