@@ -11,10 +11,14 @@ from __future__ import annotations
 import json
 import sys
 import time
+import types
 
 import numpy as np
 import torch
 from torch.optim import Adam
+
+# torchgan imports torchvision for its logger alone, and there is none built for this torch without CUDA
+sys.modules["torchvision"] = sys.modules["torchvision.utils"] = types.ModuleType("torchvision")
 from torchgan import losses, models
 
 CHANNELS, LATENT, BATCH, MADE = 32, 100, 64, 10_000
