@@ -19,7 +19,7 @@ from torch.optim import Adam
 
 # torchgan imports torchvision for its logger alone, and there is none built for this torch without CUDA
 sys.modules["torchvision"] = sys.modules["torchvision.utils"] = types.ModuleType("torchvision")
-from torchgan import losses, models
+from torchgan import losses, models  # noqa: E402
 
 CHANNELS, LATENT, BATCH, MADE = 32, 100, 64, 10_000
 
