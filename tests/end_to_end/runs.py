@@ -17,7 +17,17 @@ RUNS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "images",
         "digits",
         "gan",
-        ("model.width=16", "model.latent=8", "objective.name=wasserstein", "training.precision=fp32"),
+        (
+            "model.width=16",
+            "model.latent=8",
+            "objective.name=wasserstein",
+            "objective.penalty=1.0",
+            "objective.width=128",
+            "objective.channels=32",
+            "objective.penalty_every=1",
+            "training.rate=0.001",
+            "training.precision=fp32",
+        ),
     ),
     "image minmax": (
         "images",
