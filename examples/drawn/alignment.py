@@ -12,7 +12,7 @@ STEPS = 24
 
 
 def draw() -> plt.Figure:
-    """Left reward, right nats an episode from the writer as it was, both of the episodes of each step."""
+    """Left reward, right nats an episode from the writer as it was, both of episodes since the last validation."""
     small = ["model.width=96", "training.steps=500", "training.threads=1", "codec.context=64", "held_out=0.1"]
     writer = conjure.fit("text", "python-docs", model="recurrent", settings=small).artifact
     prompts = [
@@ -22,7 +22,7 @@ def draw() -> plt.Figure:
     for price, colour in PRICES.items():
         seen: dict[int, tuple[float, float]] = {}
         settings = [f"objective.kl={price}", f"training.steps={STEPS}", "training.rate=0.002", "training.threads=1"]
-        settings += ["objective.tokens=24", "training.validate_every=1"]
+        settings += ["objective.tokens=24", "training.validate_every=4"]
         options = {"settings": settings, "watch": lambda p, seen=seen: seen.update(_values(p))}
         align(writer, prompts, _letters, options=options)
         for axis, k in zip(axes, (0, 1)):
