@@ -31,7 +31,14 @@ DIGITS = {"draws": 1_000, "batch": 128, "plan": {"net": "unet", "width": 128, "c
 PEER = {"planar": {"steps": 1_500, "rate": 1e-3}, "digits": {"steps": 600, "rate": 1e-3}}
 OURS = {
     "planar": {"steps": 1_200, "rate": 2e-3, "average": 0.99, "coupling": "transport"},
-    "digits": {"steps": 400, "rate": 2e-3, "average": 0.99, "coupling": "transport"},
+    "digits": {
+        "steps": 1_100,
+        "batch": 32,
+        "rate": 4e-3,
+        "average": 0.99,
+        "coupling": "independent",
+        "precision": "bf16",
+    },
 }
 PACKAGES = ["torchcfm==1.0.7"]
 CALLS = (10, 100)  # of the network, a draw
@@ -159,7 +166,7 @@ def one(spec: dict[str, Any]) -> None:
     data = torch.from_numpy(np.load(spec["data"]))
     model = Flow(Dense(tuple(data.shape[1:])), None, Flow.Config(**spec["plan"]))
     game = Matching(model, Matching.Config(coupling=spec["coupling"]))
-    chosen = {name: spec[name] for name in ("steps", "rate", "average", "batch")}
+    chosen = {name: spec[name] for name in ("steps", "rate", "average", "batch", "precision") if name in spec}
     training = Training(**chosen, threads=1, validate_every=10**9)
     trainer = Trainer(game, training, (Examples(Encoded(data), spec["seed"]), None), seed=spec["seed"])
     started = time.process_time()
