@@ -13,11 +13,11 @@ from torch import Tensor
 from conjure.core.config import fill, nearest
 from conjure.core.errors import ConfigError, DataError
 from conjure.core.space import Category, Columns, Dense, Tokens
+from conjure.domains import classes
 from conjure.domains.image.pictures import Images, describe
 from conjure.domains.protocol import Encoded
 
 LARGEST_SIDE = 256  # without a stated size; beyond it a model of raw pixels is hopeless
-GOLDEN = (5**0.5 - 1) / 2
 
 
 class ImageCodec:
@@ -90,7 +90,7 @@ class ImageCodec:
     def encode(self, objects: Images) -> Encoded:
         """Tensors in the space, with class codes as given (N, 1); DataError names a picture out of place."""
         array = torch.from_numpy(np.stack([self._fit(objects, row) for row in range(len(objects))]))
-        given = self._codes(objects)
+        given = classes.codes(objects, self.counts, "images")
         if self.config.encoding == "dense":
             return Encoded(array.permute(0, 3, 1, 2).float() / 127.5 - 1, given=given)
         codes = (array.float() * ((self.config.levels - 1) / 255)).round().long()
@@ -105,7 +105,7 @@ class ImageCodec:
             array = (x.reshape(-1, *self.shape).float() * (255 / (self.config.levels - 1))).round()
         labels = None
         if self.counts:
-            labels = np.array(self.classes)[self._wanted(given or {}, len(x))]
+            labels = np.array(self.classes)[classes.wanted(given or {}, self.counts, len(x))[:, 0].numpy()]
         return Images(array.to(torch.uint8).contiguous().numpy(), labels, tuple(self.classes))
 
     def condition(self, given: dict[str, Any], n: int) -> Tensor | None:
@@ -119,7 +119,7 @@ class ImageCodec:
             if given:
                 raise ConfigError("this model was fitted without class labels, so --given label= cannot be honoured")
             return None
-        return torch.from_numpy(self._wanted(given, n)).unsqueeze(1)
+        return classes.wanted(given, self.counts, n)
 
     def log_density(self, objects: Images) -> np.ndarray:
         """log of the part of its level's bytes that each picture is, (N,): 0 where levels lose nothing."""
@@ -151,31 +151,6 @@ class ImageCodec:
                 f"(fitted with codec.size={min(width, height)}, say, it takes any size)"
             )
         return picture if picture.shape[2] == channels else picture.repeat(channels, 2)
-
-    def _codes(self, objects: Images) -> Tensor | None:
-        if not self.counts:
-            return None
-        if objects.labels is None:
-            raise DataError("these images have no class labels, which the model was fitted with; use a folder a class")
-        places = {name: code for code, name in enumerate(self.classes)}
-        for row, label in enumerate(objects.labels):
-            if label not in places:
-                hint = nearest(str(label), self.classes)
-                raise DataError(f"{objects.name(row)} is of class {str(label)!r}, never seen in training: {hint}")
-        return torch.tensor([places[label] for label in objects.labels.tolist()]).unsqueeze(1)
-
-    def _wanted(self, given: dict[str, Any], n: int) -> np.ndarray:
-        """Class codes for n samples."""
-        if "label" not in given:
-            share = np.cumsum(list(self.counts.values())) / sum(self.counts.values())
-            return np.searchsorted(share, ((np.arange(n) + 0.5) * GOLDEN) % 1.0, side="right").astype(np.int64)
-        wanted = given["label"]
-        names = [wanted] * n if isinstance(wanted, (str, int, np.integer)) else list(wanted)
-        if len(names) != n:
-            raise ConfigError(f"given has {len(names)} labels for {n} samples; give one, or one each")
-        if unknown := [name for name in names if str(name) not in self.counts]:
-            raise ConfigError(f"no class is called {str(unknown[0])!r}: {nearest(str(unknown[0]), self.classes)}")
-        return np.array([self.classes.index(str(name)) for name in names], np.int64)
 
 
 def _middle_square(picture: np.ndarray, size: int) -> np.ndarray:

@@ -13,11 +13,11 @@ from torch import Tensor
 from conjure.core.config import fill, nearest
 from conjure.core.errors import ConfigError, DataError
 from conjure.core.space import Category, Columns, Dense
+from conjure.domains import classes
 from conjure.domains.protocol import Encoded
 from conjure.domains.video.clips import RATE, Clips, describe
 
 LARGEST_SIDE, LONGEST = 128, 64  # beyond these a model of raw pixels is hopeless
-GOLDEN = (5**0.5 - 1) / 2
 
 
 class VideoCodec:
@@ -100,7 +100,10 @@ class VideoCodec:
         """Tensors in the space, with class codes as given (clips, 1); DataError names a clip out of place."""
         array = torch.from_numpy(np.stack([self._fit(objects, row) for row in range(len(objects))]))
         x = array.permute(0, 1, 4, 2, 3).float() / 127.5 - 1
-        return Encoded(x if self.config.encoding == "clips" else x.flatten(0, 1), given=self._codes(objects))
+        return Encoded(
+            x if self.config.encoding == "clips" else x.flatten(0, 1),
+            given=classes.codes(objects, self.counts, "clips"),
+        )
 
     def decode(self, x: Tensor, rng: torch.Generator | None = None, given: dict[str, Any] | None = None) -> Clips:
         """Byte clips again, labelled as `condition` asked for them; of frames, every T in turn make a clip."""
@@ -113,7 +116,7 @@ class VideoCodec:
         array = ((x.detach().cpu().float() + 1) * 127.5).round().clamp(0, 255).permute(0, 1, 3, 4, 2)
         labels = None
         if self.counts:
-            labels = np.array(self.classes)[self._wanted(given or {}, len(x))]
+            labels = np.array(self.classes)[classes.wanted(given or {}, self.counts, len(x))[:, 0].numpy()]
         return Clips(array.to(torch.uint8).contiguous().numpy(), labels, tuple(self.classes), rate=self.rate)
 
     def condition(self, given: dict[str, Any], n: int) -> Tensor | None:
@@ -127,7 +130,7 @@ class VideoCodec:
             if given:
                 raise ConfigError("this model was fitted without class labels, so --given label= cannot be honoured")
             return None
-        return torch.from_numpy(self._wanted(given, n)).unsqueeze(1)
+        return classes.wanted(given, self.counts, n)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -159,30 +162,6 @@ class VideoCodec:
         if clip.shape[1:3] != (height, width):
             raise DataError(f"{objects.name(row)} is {describe(clip)}; the model's clips are {width} x {height}")
         return clip if clip.shape[3] == channels else clip.repeat(channels, 3)
-
-    def _codes(self, objects: Clips) -> Tensor | None:
-        if not self.counts:
-            return None
-        if objects.labels is None:
-            raise DataError("these clips have no class labels, which the model was fitted with; use a folder a class")
-        for row, label in enumerate(objects.labels):
-            if label not in self.counts:
-                hint = nearest(str(label), self.classes)
-                raise DataError(f"{objects.name(row)} is of class {str(label)!r}, never seen in training: {hint}")
-        return torch.tensor([self.classes.index(label) for label in objects.labels.tolist()]).unsqueeze(1)
-
-    def _wanted(self, given: dict[str, Any], n: int) -> np.ndarray:
-        """Class codes for n samples."""
-        if "label" not in given:
-            share = np.cumsum(list(self.counts.values())) / sum(self.counts.values())
-            return np.searchsorted(share, ((np.arange(n) + 0.5) * GOLDEN) % 1.0, side="right").astype(np.int64)
-        wanted = given["label"]
-        names = [wanted] * n if isinstance(wanted, (str, int, np.integer)) else list(wanted)
-        if len(names) != n:
-            raise ConfigError(f"given has {len(names)} labels for {n} samples; give one, or one each")
-        if unknown := [name for name in names if str(name) not in self.counts]:
-            raise ConfigError(f"no class is called {str(unknown[0])!r}: {nearest(str(unknown[0]), self.classes)}")
-        return np.array([self.classes.index(str(name)) for name in names], np.int64)
 
 
 def _middle_square(clip: np.ndarray, size: int) -> np.ndarray:

@@ -1,0 +1,59 @@
+"""Class labels of pictures and clips: names to codes, and which classes samples shall be of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from conjure.core.config import nearest
+from conjure.core.errors import ConfigError, DataError
+
+GOLDEN = (5**0.5 - 1) / 2
+
+
+class Labelled(Protocol):
+    """Objects with a class each, or none."""
+
+    labels: np.ndarray | None
+
+    def name(self, row: int) -> str: ...
+
+
+def codes(objects: Labelled, counts: dict[str, int], what: str) -> Tensor | None:
+    """The code of each object's class, (N, 1), None for a model without classes; DataError names an unknown one.
+
+    counts: how often each class was seen in training, in the order of codes; what: "images", "clips".
+    """
+    if not counts:
+        return None
+    if objects.labels is None:
+        raise DataError(f"these {what} have no class labels, which the model was fitted with; use a folder a class")
+    places = {name: code for code, name in enumerate(counts)}
+    for row, label in enumerate(objects.labels):
+        if label not in places:
+            hint = nearest(str(label), list(counts))
+            raise DataError(f"{objects.name(row)} is of class {str(label)!r}, never seen in training: {hint}")
+    return torch.tensor([places[label] for label in objects.labels.tolist()]).unsqueeze(1)
+
+
+def wanted(given: dict[str, Any], counts: dict[str, int], n: int) -> Tensor:
+    """Codes (N, 1) from {"label": name} or one name a sample.
+
+    Without a label the classes are spread as often as they were in training, the same way each time.
+    """
+    if "label" not in given:
+        share = np.cumsum(list(counts.values())) / sum(counts.values())
+        found = np.searchsorted(share, ((np.arange(n) + 0.5) * GOLDEN) % 1.0, side="right")
+        return torch.from_numpy(found.astype(np.int64)).unsqueeze(1)
+    asked: Any = given["label"]
+    names: Sequence[Any] = [asked] * n if isinstance(asked, (str, int, np.integer)) else list(asked)
+    if len(names) != n:
+        raise ConfigError(f"given has {len(names)} labels for {n} samples; give one, or one each")
+    if unknown := [name for name in names if str(name) not in counts]:
+        raise ConfigError(f"no class is called {str(unknown[0])!r}: {nearest(str(unknown[0]), list(counts))}")
+    order = list(counts)
+    return torch.tensor([order.index(str(name)) for name in names]).unsqueeze(1)
