@@ -12,6 +12,7 @@ from conjure.core.errors import ConfigError
 DOMAINS = {
     "table": "conjure.domains.table.codec:TableCodec",
     "text": "conjure.domains.text.codec:TextCodec",
+    "chat": "conjure.domains.chat.codec:ChatCodec",
     "image": "conjure.domains.image.codec:ImageCodec",
     "video": "conjure.domains.video.codec:VideoCodec",
     "pairs": "conjure.domains.pairs.codec:PairsCodec",
@@ -29,6 +30,7 @@ MODELS = {
     "forecaster": "conjure.models.forecaster:Forecaster",
     "gan": "conjure.models.gan:Generator",
     "independent": "conjure.models.independent:Independent",
+    "llm": "conjure.models.llm:LLM",
     "markov": "conjure.models.markov:Markov",
     "pixels": "conjure.models.pixels:Pixels",
     "recurrent": "conjure.models.recurrent:Recurrent",

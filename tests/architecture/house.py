@@ -20,6 +20,7 @@ FLOORS = {
     "composition": 3,
     "objectives": 4,
     "artifact": 4,
+    "pretrained": 5,
     "training": 5,
     "beginning": 5,
     "latents": 5,

@@ -1,0 +1,143 @@
+"""The decoder-only Transformer in the shapes that published weights have: Llama, Mistral, Qwen, SmolLM, GPT-2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from conjure.core.space import Columns, Space, Tokens
+from conjure.models.autoregression import Autoregression
+from conjure.nets.language import Anatomy, Cache, LanguageTrunk
+
+ROOM = 256  # places a fresh cache has; it is doubled when they are filled
+
+
+@dataclass
+class Reading:
+    """How far each of n sequences has been read: `counts` (N,) tokens, and each layer's keys and values of them."""
+
+    caches: list[Cache]
+    counts: Tensor
+    given: Tensor | None = None
+
+    @property
+    def room(self) -> int:
+        return self.caches[0].keys.shape[2]
+
+
+class LLM(Autoregression):
+    """P(x | given) as the product of P(x_t | x_<t, given), by a causal Transformer whose weights others can read.
+
+    For pretrained weights and what is fine-tuned from them; `decoder` is quicker to learn from nothing.
+    """
+
+    @dataclass(frozen=True)
+    class Config:
+        """The fields of `nets.language.Anatomy`; channels 0 = width / heads, hidden 0 = 8/3 of width in steps of 32.
+
+        tied: the head is the embedding's own matrix.
+        """
+
+        layers: int = 2
+        width: int = 128
+        heads: int = 2
+        groups: int = 0
+        channels: int = 0
+        hidden: int = 0
+        norm: Literal["rms", "layer"] = "rms"
+        epsilon: float = 1e-5
+        gated: bool = True
+        query_bias: bool = False
+        out_bias: bool = False
+        feed_bias: bool = False
+        query_norm: bool = False
+        positions: Literal["rotary", "learned"] = "rotary"
+        base: float = 10_000.0
+        stretch: tuple[float, ...] = ()
+        window: int = 0
+        tied: bool = True
+
+    @classmethod
+    def refuses(cls, space: Space, given: Space | None, config: LLM.Config) -> str | None:
+        if reason := super().refuses(space, given, config):
+            return reason
+        if not config.channels and config.width % config.heads:
+            return f"model.width {config.width} should be a multiple of model.heads {config.heads}"
+        if config.groups and config.heads % config.groups:
+            return f"model.heads {config.heads} should be a multiple of model.groups {config.groups}"
+        if config.positions == "learned" and len(space.shape) > 1:  # type: ignore[union-attr]
+            return "model.positions=learned is for texts; grids of tokens take rotary, or the family 'decoder'"
+        if config.stretch and len(config.stretch) != 4:
+            return f"model.stretch has {len(config.stretch)} numbers; it takes factor, low, high and first length"
+        return None
+
+    def __init__(self, space: Tokens, given: Columns | None, config: LLM.Config):
+        c = config
+        super().__init__(space, given, config, c.positions == "learned")
+        self.trunk = LanguageTrunk(
+            Anatomy(
+                *(c.layers, c.width, c.heads, c.groups or c.heads, c.channels or c.width // c.heads),
+                c.hidden or -(-8 * c.width // 96) * 32,
+                **{k: getattr(c, k) for k in ("norm", "epsilon", "gated", "query_bias", "out_bias", "feed_bias")},
+                **{k: getattr(c, k) for k in ("query_norm", "base", "window")},
+                rotary=c.positions == "rotary",
+                stretch=tuple(c.stretch) or None,  # type: ignore[arg-type]
+            )
+        )
+        self.head = None if c.tied else nn.Linear(c.width, space.vocab, bias=False)
+        for module in self.modules():
+            if isinstance(module, (nn.Linear, nn.Embedding)):
+                nn.init.normal_(module.weight, std=0.02)  # as GPT-2 (Radford et al. 2019, sec. 2.3)
+            if isinstance(module, nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+    def begin(self, n: int, given: Tensor | None = None, room: int = ROOM) -> Reading:
+        counts = torch.zeros(n, dtype=torch.long, device=self.device)
+        return Reading(self.trunk.caches(n, room, self.embed.weight), counts, given)
+
+    def read(self, tokens: Tensor, reading: Reading, lengths: Tensor | None = None) -> Tensor:
+        """Logits (N, V) after further tokens (N, T), of which the first `lengths` (N,) of each row are real.
+
+        A text longer than the space is read on: its places grow beyond those seen in training.
+        """
+        space: Tokens = self.space  # type: ignore[assignment]
+        if not space.stream and not int(reading.counts.max()):
+            tokens = torch.cat([self._start(tokens), tokens], 1)
+            lengths = None if lengths is None else lengths + 1
+        places = reading.counts[:, None] + torch.arange(tokens.shape[1], device=tokens.device)
+        self._widen(reading, int(places.max()) + 1)
+        hidden = self.trunk(self._embedded(tokens, reading.given, places), places, caches=reading.caches)
+        if lengths is None:
+            reading.counts = reading.counts + tokens.shape[1]
+            return self.logits(hidden[:, -1])
+        reading.counts = reading.counts + lengths
+        return self.logits(hidden[torch.arange(len(hidden), device=hidden.device), lengths - 1])
+
+    def _hidden(self, tokens: Tensor, given: Tensor | None, reading: Reading | None = None) -> Tensor:
+        places = torch.arange(tokens.shape[1], device=tokens.device).expand(len(tokens), -1)
+        return self.trunk(self._embedded(tokens, given, places))
+
+    def _embedded(self, tokens: Tensor, given: Tensor | None, places: Tensor) -> Tensor:
+        """What the trunk is shown of tokens (B, T) at places (B, T), (B, T, D)."""
+        x = self.embed(tokens)
+        if self.places:
+            last = self.space.length - 1  # type: ignore[union-attr]
+            x = x + self.places["embed_0"](places.clamp(max=last))
+        if given is not None:
+            x = x + sum(table(given[:, k]) for k, table in enumerate(self.labels.values())).unsqueeze(1)
+        return x
+
+    def _widen(self, reading: Reading, needed: int) -> None:
+        """Room for `needed` places; the storage doubles, so that copying costs little."""
+        if needed <= reading.room:
+            return
+        room = max(needed, 2 * reading.room)
+        for cache in reading.caches:
+            n, groups, old, channels = cache.keys.shape
+            for name in ("keys", "values"):
+                wide = cache.keys.new_zeros(n, groups, room, channels)
+                wide[:, :, :old] = getattr(cache, name)
+                setattr(cache, name, wide)

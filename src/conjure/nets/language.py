@@ -1,0 +1,221 @@
+"""The Transformer trunk that published language models share: Llama, Mistral, Qwen, SmolLM and GPT-2 by its settings.
+
+Unlike `transformer.py`, whose blocks are ours to choose, every sum here is as the weights of others expect it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What tells one architecture from another, and its measures.
+
+    `groups` heads of keys and values serve all `heads` of queries, each of `channels` numbers. `base` is that of the
+    rotary angles, `stretch` their scaling for long texts (Llama 3: factor, low and high frequency factor, first
+    length).
+    `window`: places a query sees at most, itself included (0 = all).
+    """
+
+    layers: int
+    width: int
+    heads: int
+    groups: int
+    channels: int
+    hidden: int
+    norm: Literal["rms", "layer"] = "rms"
+    epsilon: float = 1e-5
+    gated: bool = True
+    query_bias: bool = False
+    out_bias: bool = False
+    feed_bias: bool = False
+    query_norm: bool = False
+    rotary: bool = True
+    base: float = 10_000.0
+    stretch: tuple[float, float, float, float] | None = None
+    window: int = 0
+
+
+def normalisation(size: int, anatomy: Anatomy) -> nn.Module:
+    """RMS normalisation (Zhang and Sennrich 2019, eq. 4) or layer normalisation, with learnt weights."""
+    kind = nn.RMSNorm if anatomy.norm == "rms" else nn.LayerNorm
+    return kind(size, eps=anatomy.epsilon)
+
+
+def rates(anatomy: Anatomy) -> Tensor:
+    """Angles a place turns by, (channels / 2,): base^(-2i/d) (Su et al. 2021, sec. 3.2.2), stretched where asked.
+
+    Stretching keeps quick rates, divides slow ones by a factor, and goes smoothly from one to the other (Llama 3.1).
+    """
+    found = anatomy.base ** (-torch.arange(0, anatomy.channels, 2).float() / anatomy.channels)
+    if anatomy.stretch is None:
+        return found
+    factor, low, high, first = anatomy.stretch
+    waves = 2 * math.pi / found
+    smooth = ((first / waves - low) / (high - low)).clamp(0, 1)
+    return found * (smooth + (1 - smooth) / factor)
+
+
+def turn(x: Tensor, places: Tensor, speeds: Tensor) -> Tensor:
+    """Turn each pair (i, i + D/2) of x (B, T, heads, D) by its place (B, T) times its speed (D / 2,).
+
+    Su et al. 2021, eq. 34, with pairs half a head apart, as these weights were learnt.
+    """
+    angles = (places.float().unsqueeze(-1) * speeds).unsqueeze(2)  # (B, T, 1, D / 2)
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    one, two = x.chunk(2, -1)
+    return torch.cat([one * cos - two * sin, two * cos + one * sin], -1)
+
+
+class Cache:
+    """Keys and values of one block for n sequences of unequal length: those of place p lie at index p.
+
+    Storage (N, groups, room, D) is laid out once. What lies at or beyond a sequence's own count is not its own yet:
+    no query sees it, and the next tokens overwrite it.
+    """
+
+    def __init__(self, shape: tuple[int, int, int, int], like: Tensor):
+        self.keys, self.values = like.new_zeros(shape), like.new_zeros(shape)
+
+    def extend(self, keys: Tensor, values: Tensor, places: Tensor, end: int) -> tuple[Tensor, Tensor]:
+        """Note keys and values (N, groups, T, D) of places (N, T); all up to `end`, the first place not yet read."""
+        if len(places) == 1 or bool((places[:, 0] == places[0, 0]).all()):
+            at = slice(int(places[0, 0]), int(places[0, 0]) + places.shape[1])
+            self.keys[:, :, at], self.values[:, :, at] = keys, values
+        else:
+            index = places[:, None, :, None].expand_as(keys)
+            self.keys.scatter_(2, index, keys)
+            self.values.scatter_(2, index, values)
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+
+class SelfAttention(nn.Module):
+    """Causal attention: softmax(Q K^T / sqrt(d_k)) V (Vaswani et al. 2017, eq. 1) with grouped keys and values."""
+
+    def __init__(self, anatomy: Anatomy):
+        super().__init__()
+        a = self.anatomy = anatomy
+        self.query = nn.Linear(a.width, a.heads * a.channels, bias=a.query_bias)
+        self.key = nn.Linear(a.width, a.groups * a.channels, bias=a.query_bias)
+        self.value = nn.Linear(a.width, a.groups * a.channels, bias=a.query_bias)
+        self.out = nn.Linear(a.heads * a.channels, a.width, bias=a.out_bias)
+        self.query_norm = normalisation(a.channels, a) if a.query_norm else None
+        self.key_norm = normalisation(a.channels, a) if a.query_norm else None
+
+    def forward(self, x: Tensor, scene: Scene, cache: Cache | None = None) -> Tensor:
+        q, k, v = (m(x).unflatten(-1, (-1, self.anatomy.channels)) for m in (self.query, self.key, self.value))
+        if self.query_norm is not None:
+            q, k = self.query_norm(q), self.key_norm(k)  # type: ignore[misc]
+        if scene.speeds is not None:
+            q, k = turn(q, scene.places, scene.speeds), turn(k, scene.places, scene.speeds)
+        q, k, v = (a.transpose(1, 2) for a in (q, k, v))  # (B, heads, T, D)
+        if cache is not None:
+            k, v = cache.extend(k, v, scene.places, scene.end)
+        shared = {"enable_gqa": q.shape[1] != k.shape[1]}
+        if scene.seen is None:
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=q.shape[2] > 1, **shared)
+        else:
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=scene.seen, **shared)
+        return self.out(y.transpose(1, 2).flatten(2))
+
+
+class Feed(nn.Module):
+    """down(silu(gate x) * up x) (Shazeer 2020, eq. 6), or down(gelu(up x)) with the tanh form of GELU."""
+
+    def __init__(self, anatomy: Anatomy):
+        super().__init__()
+        a = anatomy
+        self.gate = nn.Linear(a.width, a.hidden, bias=a.feed_bias) if a.gated else None
+        self.up = nn.Linear(a.width, a.hidden, bias=a.feed_bias)
+        self.down = nn.Linear(a.hidden, a.width, bias=a.feed_bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.gate is None:
+            return self.down(F.gelu(self.up(x), approximate="tanh"))
+        return self.down(F.silu(self.gate(x)) * self.up(x))
+
+
+class Layer(nn.Module):
+    """x + attention(norm x), then x + feed(norm x) (pre-norm: Xiong et al. 2020, fig. 1b)."""
+
+    def __init__(self, anatomy: Anatomy):
+        super().__init__()
+        self.attention_norm, self.attention = normalisation(anatomy.width, anatomy), SelfAttention(anatomy)
+        self.feed_norm, self.feed = normalisation(anatomy.width, anatomy), Feed(anatomy)
+
+    def forward(self, x: Tensor, scene: Scene, cache: Cache | None = None) -> Tensor:
+        x = x + self.attention(self.attention_norm(x), scene, cache)
+        return x + self.feed(self.feed_norm(x))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What all layers are told of the tokens before them.
+
+    places: (B, T). speeds: rotary, (D / 2,), or None. seen: which keys each query sees, broadcast to (B, heads, T, S);
+    None means all up to its own. end: the first place beyond every sequence.
+    """
+
+    places: Tensor
+    speeds: Tensor | None
+    seen: Tensor | None
+    end: int
+
+
+class LanguageTrunk(nn.Module):
+    """A stack of layers over embedded tokens; shapes (B, T, D) in and out."""
+
+    def __init__(self, anatomy: Anatomy):
+        super().__init__()
+        self.anatomy = anatomy
+        self.layers = nn.ModuleList(Layer(anatomy) for _ in range(anatomy.layers))
+        self.norm = normalisation(anatomy.width, anatomy)
+        self.register_buffer("speeds", rates(anatomy) if anatomy.rotary else None, persistent=False)
+
+    def forward(
+        self, x: Tensor, places: Tensor | None = None, parts: Tensor | None = None, caches: list[Cache] | None = None
+    ) -> Tensor:
+        """States (B, T, D) of x (B, T, D).
+
+        places (B, T): where each token stands, 0 .. T - 1 without it. parts (B, T): numbers of the documents that
+        lie behind each other in a row; no token sees another's. caches: what was read before; these
+        tokens follow it.
+        """
+        scene = self._scene(x, places, parts, caches)
+        for at, layer in enumerate(self.layers):
+            x = layer(x, scene, caches[at] if caches else None)
+        return self.norm(x)
+
+    def caches(self, n: int, room: int, like: Tensor) -> list[Cache]:
+        """Empty caches for n sequences of up to `room` tokens, on the device and in the type of `like`."""
+        a = self.anatomy
+        return [Cache((n, a.groups, room, a.channels), like) for _ in self.layers]
+
+    def _scene(self, x: Tensor, places: Tensor | None, parts: Tensor | None, caches: list[Cache] | None) -> Scene:
+        count, window = x.shape[1], self.anatomy.window
+        plain = places is None and parts is None and not (window and count > window)
+        if places is None:
+            places = torch.arange(count, device=x.device).expand(len(x), -1)
+        if caches is None and plain:
+            return Scene(places, self.speeds, None, count)
+        if caches is None:
+            at = torch.arange(count, device=x.device)
+            seen = (at[:, None] >= at).expand(len(x), -1, -1)
+            gap = at[:, None] - at
+            if parts is not None:
+                seen = seen & (parts[:, :, None] == parts[:, None, :])
+            end = count
+        else:
+            end = int(places.max()) + 1
+            gap = places[:, :, None] - torch.arange(end, device=x.device)  # (B, T, S)
+            seen = gap >= 0
+        if window:
+            seen = seen & (gap < window)
+        return Scene(places, self.speeds, seen.unsqueeze(1), end)
