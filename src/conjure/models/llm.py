@@ -98,22 +98,25 @@ class LLM(Autoregression):
         counts = torch.zeros(n, dtype=torch.long, device=self.device)
         return Reading(self.trunk.caches(n, room, self.embed.weight), counts, given)
 
-    def read(self, tokens: Tensor, reading: Reading, lengths: Tensor | None = None) -> Tensor:
-        """Logits (N, V) after further tokens (N, T), of which the first `lengths` (N,) of each row are real.
+    def read(
+        self, tokens: Tensor, reading: Reading, lengths: Tensor | None = None, rows: Tensor | None = None
+    ) -> Tensor:
+        """Logits (B, V) after further tokens (B, T), of which the first `lengths` (B,) of each row are real.
 
+        rows (B,): which of the reading's sequences these are, without it all in their order; none twice.
         A text longer than the space is read on: its places grow beyond those seen in training.
         """
         space: Tokens = self.space  # type: ignore[assignment]
-        if not space.stream and not int(reading.counts.max()):
+        rows = torch.arange(len(tokens), device=tokens.device) if rows is None else rows
+        if not space.stream and not int(reading.counts[rows].max()):
             tokens = torch.cat([self._start(tokens), tokens], 1)
             lengths = None if lengths is None else lengths + 1
-        places = reading.counts[:, None] + torch.arange(tokens.shape[1], device=tokens.device)
+        places = reading.counts[rows, None] + torch.arange(tokens.shape[1], device=tokens.device)
         self._widen(reading, int(places.max()) + 1)
-        hidden = self.trunk(self._embedded(tokens, reading.given, places), places, caches=reading.caches)
-        if lengths is None:
-            reading.counts = reading.counts + tokens.shape[1]
-            return self.logits(hidden[:, -1])
-        reading.counts = reading.counts + lengths
+        given = None if reading.given is None else reading.given[rows]
+        hidden = self.trunk(self._embedded(tokens, given, places), places, caches=reading.caches, rows=rows)
+        lengths = torch.full_like(rows, tokens.shape[1]) if lengths is None else lengths
+        reading.counts[rows] += lengths
         return self.logits(hidden[torch.arange(len(hidden), device=hidden.device), lengths - 1])
 
     def _hidden(self, tokens: Tensor, given: Tensor | None, reading: Reading | None = None) -> Tensor:

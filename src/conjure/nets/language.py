@@ -84,16 +84,13 @@ class Cache:
     def __init__(self, shape: tuple[int, int, int, int], like: Tensor):
         self.keys, self.values = like.new_zeros(shape), like.new_zeros(shape)
 
-    def extend(self, keys: Tensor, values: Tensor, places: Tensor, end: int) -> tuple[Tensor, Tensor]:
-        """Note keys and values (N, groups, T, D) of places (N, T); all up to `end`, the first place not yet read."""
-        if len(places) == 1 or bool((places[:, 0] == places[0, 0]).all()):
-            at = slice(int(places[0, 0]), int(places[0, 0]) + places.shape[1])
-            self.keys[:, :, at], self.values[:, :, at] = keys, values
-        else:
-            index = places[:, None, :, None].expand_as(keys)
-            self.keys.scatter_(2, index, keys)
-            self.values.scatter_(2, index, values)
-        return self.keys[:, :, :end], self.values[:, :, :end]
+    def extend(self, keys: Tensor, values: Tensor, scene: Scene) -> tuple[Tensor, Tensor]:
+        """Note keys and values (B, groups, T, D) of the scene's rows and places; all that these rows hold so far."""
+        rows, places, groups = scene.rows, scene.places, torch.arange(keys.shape[1], device=keys.device)
+        at = (rows[:, None, None], groups[:, None], places[:, None, :])  # (B, groups, T)
+        self.keys[at], self.values[at] = keys, values
+        some = slice(None) if len(rows) == len(self.keys) else rows
+        return self.keys[some, :, : scene.end], self.values[some, :, : scene.end]
 
 
 class SelfAttention(nn.Module):
@@ -117,7 +114,7 @@ class SelfAttention(nn.Module):
             q, k = turn(q, scene.places, scene.speeds), turn(k, scene.places, scene.speeds)
         q, k, v = (a.transpose(1, 2) for a in (q, k, v))  # (B, heads, T, D)
         if cache is not None:
-            k, v = cache.extend(k, v, scene.places, scene.end)
+            k, v = cache.extend(k, v, scene)
         shared = {"enable_gqa": q.shape[1] != k.shape[1]}
         if scene.seen is None:
             y = F.scaled_dot_product_attention(q, k, v, is_causal=q.shape[2] > 1, **shared)
@@ -160,13 +157,14 @@ class Scene:
     """What all layers are told of the tokens before them.
 
     places: (B, T). speeds: rotary, (D / 2,), or None. seen: which keys each query sees, broadcast to (B, heads, T, S);
-    None means all up to its own. end: the first place beyond every sequence.
+    None means all up to its own. end: the first place beyond every sequence. rows: (B,), where in the caches they are.
     """
 
     places: Tensor
     speeds: Tensor | None
     seen: Tensor | None
     end: int
+    rows: Tensor
 
 
 class LanguageTrunk(nn.Module):
@@ -180,15 +178,20 @@ class LanguageTrunk(nn.Module):
         self.register_buffer("speeds", rates(anatomy) if anatomy.rotary else None, persistent=False)
 
     def forward(
-        self, x: Tensor, places: Tensor | None = None, parts: Tensor | None = None, caches: list[Cache] | None = None
+        self,
+        x: Tensor,
+        places: Tensor | None = None,
+        parts: Tensor | None = None,
+        caches: list[Cache] | None = None,
+        rows: Tensor | None = None,
     ) -> Tensor:
         """States (B, T, D) of x (B, T, D).
 
         places (B, T): where each token stands, 0 .. T - 1 without it. parts (B, T): numbers of the documents that
         lie behind each other in a row; no token sees another's. caches: what was read before; these
-        tokens follow it.
+        tokens follow it. rows (B,): which sequences of the caches these are, all in their order without it.
         """
-        scene = self._scene(x, places, parts, caches)
+        scene = self._scene(x, places, parts, caches, torch.arange(len(x), device=x.device) if rows is None else rows)
         for at, layer in enumerate(self.layers):
             x = layer(x, scene, caches[at] if caches else None)
         return self.norm(x)
@@ -198,13 +201,15 @@ class LanguageTrunk(nn.Module):
         a = self.anatomy
         return [Cache((n, a.groups, room, a.channels), like) for _ in self.layers]
 
-    def _scene(self, x: Tensor, places: Tensor | None, parts: Tensor | None, caches: list[Cache] | None) -> Scene:
+    def _scene(
+        self, x: Tensor, places: Tensor | None, parts: Tensor | None, caches: list[Cache] | None, rows: Tensor
+    ) -> Scene:
         count, window = x.shape[1], self.anatomy.window
         plain = places is None and parts is None and not (window and count > window)
         if places is None:
             places = torch.arange(count, device=x.device).expand(len(x), -1)
         if caches is None and plain:
-            return Scene(places, self.speeds, None, count)
+            return Scene(places, self.speeds, None, count, rows)
         if caches is None:
             at = torch.arange(count, device=x.device)
             seen = (at[:, None] >= at).expand(len(x), -1, -1)
@@ -218,4 +223,4 @@ class LanguageTrunk(nn.Module):
             seen = gap >= 0
         if window:
             seen = seen & (gap < window)
-        return Scene(places, self.speeds, seen.unsqueeze(1), end)
+        return Scene(places, self.speeds, seen.unsqueeze(1), end, rows)
