@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from conjure.core.errors import ConfigError
 from conjure.core.space import Columns, Space, Tokens
 from conjure.models.autoregression import Autoregression
 from conjure.nets.attention import Memory, waves
@@ -113,12 +114,14 @@ class Decoder(Autoregression):
                 return reading.writing(x[:, 0])
         return self.logits(self.trunk(x, reading.memories)[:, -1])
 
-    def round_weights(self) -> None:
+    def round_weights(self, kind: str = "int8") -> None:
         """Round the weights of all large matrices to bytes, each row in steps of its own (`nets/rounding.py`).
 
         Scores and samples are then those of the rounded model; writing a few sequences reads the bytes, a quarter
         of the memory. For use only: training goes on from numbers that no longer move.
         """
+        if kind != "int8":
+            raise ConfigError(f"a Decoder keeps its weights in fp32 or int8, not {kind}")
         for linear in (m for m in self.modules() if isinstance(m, nn.Linear)):
             round_matrix(linear)
 

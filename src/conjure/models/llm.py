@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -11,17 +12,25 @@ from torch import Tensor, nn
 from conjure.core.space import Columns, Space, Tokens
 from conjure.models.autoregression import Autoregression
 from conjure.nets.language import Anatomy, Cache, LanguageTrunk
+from conjure.nets.rounding import blockwise
+from conjure.nets.stepping import Kind, Packed, Stepping, serves
 
 ROOM = 256  # places a fresh cache has; it is doubled when they are filled
+
+_PACKED: WeakKeyDictionary[LLM, tuple[tuple, Packed]] = WeakKeyDictionary()  # not in the model: copies make their own
 
 
 @dataclass
 class Reading:
-    """How far each of n sequences has been read: `counts` (N,) tokens, and each layer's keys and values of them."""
+    """How far each of n sequences has been read: `counts` (N,) tokens, and each layer's keys and values of them.
+
+    `stepping` reads on in C where that can be done: with the weights there were when the reading began.
+    """
 
     caches: list[Cache]
     counts: Tensor
     given: Tensor | None = None
+    stepping: Stepping | None = None
 
     @property
     def room(self) -> int:
@@ -77,6 +86,7 @@ class LLM(Autoregression):
     def __init__(self, space: Tokens, given: Columns | None, config: LLM.Config):
         c = config
         super().__init__(space, given, config, c.positions == "learned")
+        self.kind: Kind = "fp32"  # how the weights were rounded for use
         self.trunk = LanguageTrunk(
             Anatomy(
                 *(c.layers, c.width, c.heads, c.groups or c.heads, c.channels or c.width // c.heads),
@@ -96,7 +106,8 @@ class LLM(Autoregression):
 
     def begin(self, n: int, given: Tensor | None = None, room: int = ROOM) -> Reading:
         counts = torch.zeros(n, dtype=torch.long, device=self.device)
-        return Reading(self.trunk.caches(n, room, self.embed.weight), counts, given)
+        stepping = Stepping(self._packed()) if serves(self.trunk) else None
+        return Reading(self.trunk.caches(n, room, self.embed.weight), counts, given, stepping)
 
     def read(
         self, tokens: Tensor, reading: Reading, lengths: Tensor | None = None, rows: Tensor | None = None
@@ -114,10 +125,35 @@ class LLM(Autoregression):
         places = reading.counts[rows, None] + torch.arange(tokens.shape[1], device=tokens.device)
         self._widen(reading, int(places.max()) + 1)
         given = None if reading.given is None else reading.given[rows]
-        hidden = self.trunk(self._embedded(tokens, given, places), places, caches=reading.caches, rows=rows)
+        x = self._embedded(tokens, given, places)
         lengths = torch.full_like(rows, tokens.shape[1]) if lengths is None else lengths
         reading.counts[rows] += lengths
+        if reading.stepping is not None and not torch.is_grad_enabled():
+            real = torch.arange(tokens.shape[1]) < lengths[:, None]
+            slots = rows[:, None].expand_as(places)
+            return reading.stepping(x[real], reading.caches, slots[real], places[real], lengths.cumsum(0) - 1)
+        hidden = self.trunk(x, places, caches=reading.caches, rows=rows)
         return self.logits(hidden[torch.arange(len(hidden), device=hidden.device), lengths - 1])
+
+    @torch.no_grad()
+    def round_weights(self, kind: Kind = "int8") -> None:
+        """Round the weights of all matrices to bytes, 32 neighbours in steps of their own, or to bfloat16 ("bf16").
+
+        Scores are then those of the rounded weights; writing reads a quarter or half of the memory. For use only:
+        training goes on from numbers that no longer move.
+        """
+        tied = [] if self.head is not None else [self.embed]
+        for part in [m for m in self.modules() if isinstance(m, nn.Linear)] + tied:
+            part.weight.copy_(blockwise(part.weight) if kind == "int8" else part.weight.bfloat16().float())
+        self.kind = kind
+
+    def _packed(self) -> Packed:
+        """The weights as C reads them, made anew when they changed."""
+        now = (self.kind, *((p.data_ptr(), p._version) for p in self.parameters()))
+        if self not in _PACKED or _PACKED[self][0] != now:
+            head = self.embed.weight[: self.space.vocab] if self.head is None else self.head.weight  # type: ignore[union-attr]
+            _PACKED[self] = (now, Packed(self.trunk, head, self.kind))
+        return _PACKED[self][1]
 
     def _hidden(self, tokens: Tensor, given: Tensor | None, reading: Reading | None = None) -> Tensor:
         places = torch.arange(tokens.shape[1], device=tokens.device).expand(len(tokens), -1)

@@ -34,7 +34,11 @@ def library(name: str) -> ctypes.CDLL | None:
             place.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=place.parent) as beside:
                 made = Path(beside) / place.name
-                subprocess.run([compiler, *FLAGS, str(source), "-o", str(made), "-lm"], check=True, capture_output=True)
+                subprocess.run(
+                    [compiler, *FLAGS, str(source), "-o", str(made), "-lm", "-lpthread"],
+                    check=True,
+                    capture_output=True,
+                )
                 made.replace(place)
         return ctypes.CDLL(str(place))
     except (OSError, subprocess.CalledProcessError):
