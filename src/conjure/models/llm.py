@@ -66,6 +66,7 @@ class LLM(Autoregression):
         positions: Literal["rotary", "learned"] = "rotary"
         base: float = 10_000.0
         stretch: tuple[float, ...] = ()
+        unturned: tuple[int, ...] = ()
         window: int = 0
         tied: bool = True
 
@@ -95,6 +96,7 @@ class LLM(Autoregression):
                 **{k: getattr(c, k) for k in ("query_norm", "base", "window")},
                 rotary=c.positions == "rotary",
                 stretch=tuple(c.stretch) or None,  # type: ignore[arg-type]
+                unturned=tuple(c.unturned),
             )
         )
         self.head = None if c.tied else nn.Linear(c.width, space.vocab, bias=False)

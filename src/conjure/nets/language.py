@@ -6,7 +6,7 @@ Unlike `transformer.py`, whose blocks are ours to choose, every sum here is as t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -20,7 +20,7 @@ class Anatomy:
 
     `groups` heads of keys and values serve all `heads` of queries, each of `channels` numbers. `base` is that of the
     rotary angles, `stretch` their scaling for long texts (Llama 3: factor, low and high frequency factor, first
-    length).
+    length; a first length of 0 divides all rates alike). `unturned`: layers without angles (SmolLM3's NoPE).
     `window`: places a query sees at most, itself included (0 = all).
     """
 
@@ -40,6 +40,7 @@ class Anatomy:
     rotary: bool = True
     base: float = 10_000.0
     stretch: tuple[float, float, float, float] | None = None
+    unturned: tuple[int, ...] = ()
     window: int = 0
 
 
@@ -53,14 +54,15 @@ def rates(anatomy: Anatomy) -> Tensor:
     """Angles a place turns by, (channels / 2,): base^(-2i/d) (Su et al. 2021, sec. 3.2.2), stretched where asked.
 
     Stretching keeps quick rates, divides slow ones by a factor, and goes smoothly from one to the other (Llama 3.1).
+    The order of the sums is that of `transformers`: at place 10,000 a rate's last bit is a thousandth of a turn.
     """
-    found = anatomy.base ** (-torch.arange(0, anatomy.channels, 2).float() / anatomy.channels)
+    found = 1.0 / anatomy.base ** (torch.arange(0, anatomy.channels, 2, device="cpu").float() / anatomy.channels)
     if anatomy.stretch is None:
         return found
     factor, low, high, first = anatomy.stretch
     waves = 2 * math.pi / found
     smooth = ((first / waves - low) / (high - low)).clamp(0, 1)
-    return found * (smooth + (1 - smooth) / factor)
+    return (1 - smooth) * found / factor + smooth * found
 
 
 def turn(x: Tensor, places: Tensor, speeds: Tensor) -> Tensor:
@@ -175,7 +177,7 @@ class LanguageTrunk(nn.Module):
         self.anatomy = anatomy
         self.layers = nn.ModuleList(Layer(anatomy) for _ in range(anatomy.layers))
         self.norm = normalisation(anatomy.width, anatomy)
-        self.register_buffer("speeds", rates(anatomy) if anatomy.rotary else None, persistent=False)
+        self.speeds = rates(anatomy) if anatomy.rotary else None  # no buffer: rounding the weights leaves it exact
 
     def forward(
         self,
@@ -192,8 +194,10 @@ class LanguageTrunk(nn.Module):
         tokens follow it. rows (B,): which sequences of the caches these are, all in their order without it.
         """
         scene = self._scene(x, places, parts, caches, torch.arange(len(x), device=x.device) if rows is None else rows)
+        still = replace(scene, speeds=None)
         for at, layer in enumerate(self.layers):
-            x = layer(x, scene, caches[at] if caches else None)
+            told = still if at in self.anatomy.unturned else scene
+            x = layer(x, told, caches[at] if caches else None)
         return self.norm(x)
 
     def caches(self, n: int, room: int, like: Tensor) -> list[Cache]:
@@ -205,6 +209,8 @@ class LanguageTrunk(nn.Module):
         self, x: Tensor, places: Tensor | None, parts: Tensor | None, caches: list[Cache] | None, rows: Tensor
     ) -> Scene:
         count, window = x.shape[1], self.anatomy.window
+        if self.speeds is not None:
+            self.speeds = self.speeds.to(x.device)
         plain = places is None and parts is None and not (window and count > window)
         if places is None:
             places = torch.arange(count, device=x.device).expand(len(x), -1)
