@@ -30,6 +30,7 @@ FLOORS = {
     "evaluation": 6,
     "feedback": 6,
     "aligning": 6,
+    "generation": 6,
     "apps": 7,
     "attacking": 7,
     "listing": 7,

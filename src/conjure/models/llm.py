@@ -36,6 +36,24 @@ class Reading:
     def room(self) -> int:
         return self.caches[0].keys.shape[2]
 
+    def rewind(self, row: int, count: int) -> None:
+        """Forget what sequence `row` holds beyond its first `count` places."""
+        self.counts[row] = min(count, int(self.counts[row]))
+
+    def clear(self, row: int) -> None:
+        """Forget sequence `row` and all that its storage holds: a NaN in it would spread even from where none looks."""
+        for cache in self.caches:
+            cache.keys[row].zero_()
+            cache.values[row].zero_()
+        self.counts[row] = 0
+
+    def copy(self, source: int, target: int, count: int) -> None:
+        """Make sequence `target` the first `count` places of sequence `source`."""
+        for cache in self.caches:
+            cache.keys[target, :, :count] = cache.keys[source, :, :count]
+            cache.values[target, :, :count] = cache.values[source, :, :count]
+        self.counts[target] = count
+
 
 class LLM(Autoregression):
     """P(x | given) as the product of P(x_t | x_<t, given), by a causal Transformer whose weights others can read.
