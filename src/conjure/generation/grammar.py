@@ -13,6 +13,8 @@ from conjure.domains.chat.tokenizer import Tokenizer
 
 BLANKS = r"[\x20\x0A]{1,12}"  # between JSON's parts; more would let a model write blanks for ever
 
+OWN_END = "<|the grammar's end|>"
+
 
 def kit() -> Any:
     """The llguidance package; DataError says how to get it."""
@@ -26,8 +28,9 @@ def kit() -> Any:
 @lru_cache(4)
 def _words(form: str) -> Any:
     """The tokenizer as llguidance knows it, with an end token of its own behind all others."""
-    size = Tokenizer(form).size
-    return kit().LLTokenizer(form, n_vocab=size + 1, eos_token=[size])
+    with_end = Tokenizer(form).inner
+    with_end.add_special_tokens([OWN_END])
+    return kit().LLTokenizer(with_end.to_str(), eos_token=[with_end.token_to_id(OWN_END)])
 
 
 class Grammar:
