@@ -247,12 +247,10 @@ def _pairs(words: list[str] | None) -> dict[str, Any]:
 
 def main() -> None:
     """Run the command line; errors a user can mend are printed in one line, with exit code 2."""
-    from conjure import catalog
+    from conjure import catalog, products
 
     try:
-        if sys.argv[1:2] and sys.argv[1] in catalog.APPS:
-            from conjure import products
-
+        if sys.argv[1:2] and (sys.argv[1] in catalog.APPS or sys.argv[1] in products.PRODUCTS):
             products.command(sys.argv[1])(sys.argv[2:], prog_name=f"conjure {sys.argv[1]}")
         app()
     except ConjureError as error:
