@@ -37,9 +37,10 @@ FLOORS = {
     "screen": 7,
     "verbs": 8,
     "products": 8,
-    "cli": 9,
-    "__main__": 10,
-    "__init__": 10,
+    "server": 9,
+    "cli": 10,
+    "__main__": 11,
+    "__init__": 11,
 }
 
 

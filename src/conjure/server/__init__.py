@@ -1,0 +1,1 @@
+"""Artifacts over HTTP. pydantic and FastAPI live here and nowhere below; nothing here learns or draws by itself."""

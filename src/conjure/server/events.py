@@ -1,0 +1,82 @@
+"""Answers that arrive while they are made (server-sent events), and work that ends when its client leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Any, TypeVar
+
+from starlette.responses import Response
+
+T = TypeVar("T")
+PING = b": still here\n\n"  # a comment: keeps proxies from closing a connection on which nothing comes
+PING_SECONDS = 15.0
+
+
+class Left(Exception):
+    """The client closed the connection before its answer was there; there is nobody to tell."""
+
+
+async def unless_left(receive: Any, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which is cancelled (and `Left` raised) when the client goes first.
+
+    receive: the request's own, its body read already.
+    """
+    working, watching = asyncio.ensure_future(work), asyncio.ensure_future(_leaving(receive))
+    try:
+        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise Left
+    finally:
+        working.cancel()
+        watching.cancel()
+        await asyncio.gather(working, watching, return_exceptions=True)
+
+
+async def _leaving(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def event(data: Any) -> bytes:
+    """One event: JSON after "data: ", on one line."""
+    return b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+
+
+class Events(Response):
+    """A response of pieces as they come. However it ends, the generator of pieces is closed before it returns."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, pieces: AsyncGenerator[bytes, None], headers: dict[str, str] | None = None):
+        self.pieces, self.status_code, self.background = pieces, 200, None
+        self.init_headers({**(headers or {}), "x-accel-buffering": "no"})
+        del self.headers["content-length"]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await unless_left(receive, self._write(send))
+
+    async def _write(self, send: Any) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        coming: asyncio.Future[bytes] | None = None
+        try:
+            while True:
+                coming = coming or asyncio.ensure_future(anext(self.pieces))
+                await asyncio.wait((coming,), timeout=PING_SECONDS)
+                if not coming.done():
+                    await send({"type": "http.response.body", "body": PING, "more_body": True})
+                    continue
+                try:
+                    piece = coming.result()
+                except StopAsyncIteration:
+                    break
+                coming = None
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            if coming is not None and not coming.done():
+                coming.cancel()
+                await asyncio.gather(coming, return_exceptions=True)
+            await self.pieces.aclose()
