@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 import conjure
 from conjure.server import errors, health, metrics
 from conjure.server.guard import Guard
+from conjure.server.language import routes as language
 from conjure.server.metrics import Measured
 from conjure.server.service import Service
 from conjure.server.settings import Settings
@@ -32,6 +33,7 @@ def create(settings: Settings) -> FastAPI:
     errors.install(app)
     app.include_router(health.router)
     app.include_router(metrics.router)
+    language.install(app, service)
     app.openapi = lambda: _page(app)  # type: ignore[method-assign]
     app.add_middleware(Guard, service=service)
     if settings.origins:

@@ -9,9 +9,12 @@ from typing import Any, TypeVar
 
 from starlette.responses import Response
 
+from conjure.server.errors import refusal_of
+
 T = TypeVar("T")
 PING = b": still here\n\n"  # a comment: keeps proxies from closing a connection on which nothing comes
 PING_SECONDS = 15.0
+DONE = b"data: [DONE]\n\n"
 
 
 class Left(Exception):
@@ -50,8 +53,9 @@ class Events(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, pieces: AsyncGenerator[bytes, None], headers: dict[str, str] | None = None):
-        self.pieces, self.status_code, self.background = pieces, 200, None
+    def __init__(self, pieces: AsyncGenerator[bytes, None], headers: dict[str, str] | None = None, first: bytes = b""):
+        self.first, self.pieces = first, pieces
+        self.status_code, self.background = 200, None
         self.init_headers({**(headers or {}), "x-accel-buffering": "no"})
         del self.headers["content-length"]
 
@@ -60,7 +64,10 @@ class Events(Response):
 
     async def _write(self, send: Any) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if self.first:
+            await send({"type": "http.response.body", "body": self.first, "more_body": True})
         coming: asyncio.Future[bytes] | None = None
+        failed = False
         try:
             while True:
                 coming = coming or asyncio.ensure_future(anext(self.pieces))
@@ -72,11 +79,25 @@ class Events(Response):
                     piece = coming.result()
                 except StopAsyncIteration:
                     break
+                except Exception as error:  # too late for a status
+                    piece, failed = event(refusal_of(error, "a stream").body), True
                 coming = None
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
+                if failed:
+                    break
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             if coming is not None and not coming.done():
                 coming.cancel()
                 await asyncio.gather(coming, return_exceptions=True)
             await self.pieces.aclose()
+
+
+async def begun(receive: Any, pieces: AsyncGenerator[bytes, None], headers: dict[str, str]) -> Events:
+    """Events whose first piece is there already: what fails before it fails with a status of its own."""
+    try:
+        first = await unless_left(receive, anext(pieces))
+    except BaseException:
+        await pieces.aclose()
+        raise
+    return Events(pieces, headers, first)
