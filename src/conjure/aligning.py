@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from conjure import artifact as artifacts
-from conjure import catalog
+from conjure import catalog, prompting
 from conjure.artifact import Artifact
 from conjure.core.config import assign, fill, nearest
 from conjure.core.errors import ConfigError, DataError
@@ -54,19 +54,17 @@ def align(
     options = options or {}
     if method not in METHODS:
         raise ConfigError(f"no method is called {method!r}: {nearest(method, list(METHODS))}")
-    codec = artifact.codec
-    if artifact.recipe.domain != "text" or not callable(getattr(artifact.model, "trace", None)):
-        raise ConfigError(f"rewards improve a writer of text; this artifact is a {artifact.recipe.model} of other data")
-    if codec.config.layout != "stream":
-        raise ConfigError("rewards improve a writer of streams: fit it with codec.layout=stream")
+    if reason := prompting.refuses(artifact):
+        raise ConfigError(f"rewards improve what writes token by token, but {reason}")
     seed = int(options.get("seed", 0))
-    nested = assign({"objective": {"end": codec.end}, "training": dict(TRAINING)}, options.get("settings", []))
+    ends = {} if (end := prompting.end_of(artifact)) is None else {"end": end}
+    nested = assign({"objective": ends, "training": dict(TRAINING)}, options.get("settings", []))
     kind = catalog.resolve("objectives", method)
     config, training = (
         fill(kind.Config, nested["objective"], "objective"),
         fill(Training, nested["training"], "training"),
     )
-    data = _prompts(artifact, prompts, seed)
+    data = _prompts(artifact, prompts, config.tokens, seed)
     torch.manual_seed(derive(seed, "align"))
     goal = kind(copy.deepcopy(artifact.model), config)
     goal.reward = _judged(artifact, reward)
@@ -101,52 +99,32 @@ def reward_from(spec: str) -> Reward:
     return getattr(module, name)
 
 
-def read_prompts(path: Path) -> list[str]:
-    """One prompt a line; DataError where there is none."""
-    try:
-        found = [line for line in path.read_text("utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as text: {error}") from None
-    if not found:
-        raise DataError(f"{path} holds no prompt: it should have one a line")
-    return found
-
-
-def _prompts(artifact: Artifact, prompts: list[str], seed: int) -> tuple[Examples, Examples]:
-    """Prompts as rows from the left on, and which of their places are there; a tenth held out."""
+def _prompts(artifact: Artifact, prompts: list[Any], tokens: int, seed: int) -> tuple[Examples, Examples]:
+    """Prompts as the model reads them; a tenth held out."""
     if len(prompts) < 2:
         raise DataError(f"{len(prompts)} prompts are too few: at least 2 are needed, one of them held out")
-    rows = []
-    for number, prompt in enumerate(prompts, 1):
-        try:
-            rows.append(artifact.codec.units.cut(prompt))
-        except DataError as error:
-            raise DataError(f"prompt {number}: {error}") from None
-        if not len(rows[-1]):
-            raise DataError(f"prompt {number} is empty: give it some text")
-    x = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
-    mask = torch.zeros(x.shape, dtype=torch.bool)
-    for row, tokens in enumerate(rows):
-        x[row, : len(tokens)], mask[row, : len(tokens)] = torch.from_numpy(tokens.astype(np.int64)), True
-    order = np.random.default_rng(derive(seed, "prompts")).permutation(len(rows))
-    held = max(1, len(rows) // 10)
+    found = prompting.rows(artifact, prompts)
+    prompting.check_room(artifact, found, tokens)
+    order = np.random.default_rng(derive(seed, "prompts")).permutation(len(prompts))
+    held = max(1, len(prompts) // 10)
     parts = (order[held:], order[:held])
-    return tuple(Examples(Encoded(x[p], mask[p]), seed) for p in map(torch.from_numpy, parts))  # type: ignore[return-value]
+    return tuple(Examples(_some(found, torch.from_numpy(p)), seed) for p in parts)  # type: ignore[return-value]
+
+
+def _some(encoded: Encoded, where: Tensor) -> Encoded:
+    return Encoded(*(None if t is None else t[where] for t in (encoded.x, encoded.mask, encoded.given)))  # type: ignore[arg-type]
 
 
 def _judged(artifact: Artifact, reward: Reward) -> Callable[[Rollout], Tensor]:
-    """The reward of token rows: that of the texts they stand for."""
-    join, end = artifact.codec.units.join, artifact.codec.end
+    """The reward of token rows: that of the texts or objects they stand for."""
 
     def judge(rollout: Rollout) -> Tensor:
-        first = rollout.real.int().argmax(1).tolist()
-        last = (first + rollout.real.sum(1).numpy() - rollout.ended.int().numpy()).tolist()
-        rows = rollout.x.tolist()
-        prompts = [join([t for t in row[:a] if t != end]) for row, a in zip(rows, first)]
-        completions = [join(row[a:b]) for row, a, b in zip(rows, first, last)]
+        prompts, completions = prompting.texts(artifact, rollout)
         found = [float(v) for v in reward(prompts, completions)]
-        if len(found) != len(rows):
-            raise ConfigError(f"the reward gave {len(found)} numbers for {len(rows)} completions: one each is needed")
+        if len(found) != len(completions):
+            raise ConfigError(
+                f"the reward gave {len(found)} numbers for {len(completions)} completions: one each is needed"
+            )
         return torch.tensor([v if math.isfinite(v) else math.nan for v in found])
 
     return judge

@@ -38,7 +38,7 @@ def alpha(ratings: np.ndarray, level: Level = "ordinal") -> float:
     NaN when all ratings are equal, where there is nothing to agree on. DataError without two ratings of one item.
     """
     found = judgements(ratings)
-    return _alpha(found, np.ones(len(found.sizes)), level)
+    return weighted_alpha(found, np.ones(len(found.sizes)), level)
 
 
 def judgements(ratings: np.ndarray) -> Judgements:
@@ -55,7 +55,7 @@ def judgements(ratings: np.ndarray) -> Judgements:
     return Judgements(item, code, values, np.bincount(item))
 
 
-def _alpha(found: Judgements, weights: np.ndarray, level: Level, within: np.ndarray | None = None) -> float:
+def weighted_alpha(found: Judgements, weights: np.ndarray, level: Level, within: np.ndarray | None = None) -> float:
     """Alpha when item i counts `weights[i]` times; `within` is what `_within` says of the items."""
     totals = np.bincount(found.code, weights[found.item], len(found.values))  # (V,)
     n = totals.sum()
@@ -202,7 +202,7 @@ def interval(
         return bootstrap.interval(again, ratings.shape[1], rng, (-1, 1), rounds)
     found = judgements(ratings)
     within = None if statistic == "ordinal" else _within(found, statistic)
-    measure = lambda weights: _alpha(found, weights, statistic, within)  # noqa: E731
+    measure = lambda weights: weighted_alpha(found, weights, statistic, within)  # noqa: E731
     return bootstrap.interval(measure, len(found.sizes), rng, (-1, 1), rounds)
 
 

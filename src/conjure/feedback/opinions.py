@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from conjure.core.errors import DataError
+
+KEPT = ("confidence", "comment", "skipped", "flagged", "seconds", "shown", "adjudicates")
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,7 @@ class Candidate:
     temperature: float | None = None
     seed: int | None = None
     id: int = 0
+    planted: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Opinion:
-    """A judgement as it is given: rank of each completion by id (1 is best, equal is a tie), points by criterion."""
+    """A judgement as it is given: rank of each completion by id (1 is best, equal is a tie), points by criterion.
+
+    confidence is in 0..1; `shown` are the ids as they stood on the page; `adjudicates`: it settles a dispute.
+    """
 
     ranks: dict[int, float] = field(default_factory=dict)
     scores: dict[str, dict[int, int]] = field(default_factory=dict)
@@ -42,10 +49,12 @@ class Opinion:
     skipped: bool = False
     flagged: bool = False
     seconds: float | None = None
+    shown: list[int] | None = None
+    adjudicates: bool = False
 
     def columns(self) -> dict[str, Any]:
         """As a row of the store; JSON knows keys of text only."""
-        kept = {k: getattr(self, k) for k in ("confidence", "comment", "skipped", "flagged", "seconds")}
+        kept = {k: getattr(self, k) for k in KEPT}
         scores = {name: {str(i): v for i, v in rated.items()} for name, rated in self.scores.items()}
         return {**kept, "ranks": {str(i): rank for i, rank in self.ranks.items()}, "scores": scores}
 
@@ -63,5 +72,9 @@ def check(opinion: Opinion, known: set[int], asked: tuple[list[str], int], promp
             raise DataError(f"the round does not ask for {name!r} but for {', '.join(criteria)}")
         if beyond := [v for v in rated.values() if not 1 <= v <= points]:
             raise DataError(f"{beyond[0]} points for {name} are not from 1 to {points}")
+    if opinion.confidence is not None and not 0 <= opinion.confidence <= 1:
+        raise DataError(f"a confidence of {opinion.confidence:g} is not from 0 to 1")
+    if strange := [r for r in opinion.ranks.values() if not math.isfinite(r)]:
+        raise DataError(f"a rank of {strange[0]} is not a number: leave out what was not ranked")
     if not opinion.skipped and not opinion.ranks and not opinion.scores:
         raise DataError(f"the judgement of prompt {prompt_id} says nothing: rank, score or skip it")

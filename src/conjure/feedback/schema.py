@@ -27,7 +27,10 @@ class Prompt(Record):
 
 
 class Completion(Record):
-    """An answer, and how it came about: the policy's digest ("" for one that was imported), temperature, seed."""
+    """An answer, and how it came about: the policy's digest ("" for one that was imported), temperature, seed.
+
+    One that was planted asks to be put last: whoever reads it does so.
+    """
 
     __tablename__ = "completions"
     __table_args__ = (UniqueConstraint("prompt_id", "round_id", "key"),)
@@ -39,6 +42,7 @@ class Completion(Record):
     policy: Mapped[str] = mapped_column(String(64), default="")
     temperature: Mapped[float | None] = mapped_column(Float, default=None)
     seed: Mapped[int | None] = mapped_column(Integer, default=None)
+    planted: Mapped[bool] = mapped_column(default=False)
 
 
 class Round(Record):
@@ -64,7 +68,8 @@ class Rater(Record):
 class Judgement(Record):
     """What a rater thinks of the completions of a prompt; the latest revision that is not withdrawn is in force.
 
-    `ranks` maps a completion's id to its rank, 1 is best, equal is a tie; `scores` a criterion to such a map of points.
+    `ranks` maps a completion's id to its rank, 1 is best, equal is a tie; `scores` a criterion to such a map of points;
+    `shown` are the ids in the order of the page. One that adjudicates stands in the place of all others of its prompt.
     """
 
     __tablename__ = "judgements"
@@ -84,6 +89,8 @@ class Judgement(Record):
     skipped: Mapped[bool] = mapped_column(default=False)
     flagged: Mapped[bool] = mapped_column(default=False)
     withdrawn: Mapped[bool] = mapped_column(default=False)
+    adjudicates: Mapped[bool] = mapped_column(default=False)
+    shown: Mapped[list[int] | None] = mapped_column(JSON, default=None)
     seconds: Mapped[float | None] = mapped_column(Float, default=None)
     made: Mapped[datetime] = mapped_column(DateTime, default=now)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import random
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ class Store:
     """
 
     def __init__(self, place: str | Path):
+        self.place = re.sub(r"://([^:@/]+):[^@/]*@", r"://\1:***@", str(place))
         url = str(place) if "://" in str(place) else f"sqlite:///{place}"
         try:
             self.engine = sa.create_engine(url, connect_args={"timeout": WAIT} if url.startswith("sqlite") else {})
@@ -44,15 +46,15 @@ class Store:
                 sa.event.listen(self.engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
             _bring_up(self.engine)
         except CommandError:
-            raise ConfigError(f"{place} was made by a newer conjure: upgrade") from None
+            raise ConfigError(f"{self.place} was made by a newer conjure: upgrade") from None
         except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
-            raise ConfigError(f"{place} is not a store: {error}") from None
+            raise ConfigError(f"{self.place} is not a store: {error}") from None
         except (OperationalError, DatabaseError) as error:
-            raise ConfigError(f"{place} cannot be opened as a store: {error.orig}") from None
+            raise ConfigError(f"{self.place} cannot be opened as a store: {error.orig}") from None
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        with Session(self.engine) as session, session.begin():
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     def open_round(self, name: str, criteria: tuple[str, ...] = CRITERIA, points: int = 7) -> int:
@@ -90,7 +92,7 @@ class Store:
                 if found is None:
                     found = Completion(
                         prompt_id=asked.id, round_id=round_id, key=_key(c.text), text=c.text,
-                        policy=c.policy, temperature=c.temperature, seed=c.seed,
+                        policy=c.policy, temperature=c.temperature, seed=c.seed, planted=c.planted,
                     )  # fmt: skip
                     session.add(found)
                     session.flush()
@@ -123,6 +125,14 @@ class Store:
                 if last:
                     raise
         raise AssertionError
+
+    def known_rater(self, name: str, token: str) -> int:
+        """The id of a rater who has come before; ConfigError for a stranger, or another token."""
+        with self.session() as session:
+            found = session.scalar(sa.select(Rater).where(Rater.name == name))
+            if found is None or not hmac.compare_digest(found.token, hashlib.sha256(token.encode()).hexdigest()):
+                raise ConfigError(f"{name!r} is not known here with this token: sign in again")
+            return found.id
 
     def next(self, round_id: int, rater_id: int) -> Task | None:
         """A prompt that this rater has not judged in this round, those with fewest judgements first; None: all done.
@@ -203,7 +213,7 @@ class Store:
         raise AssertionError
 
     def undo(self, round_id: int, rater_id: int) -> int | None:
-        """Withdraw a rater's latest judgement; the prompt to judge again, None where there is none."""
+        """Withdraw a rater's latest judgement, a draft again; the prompt to judge, None where there is none."""
         with self.session() as session:
             found = session.scalar(
                 sa.select(Judgement).where(*_in_force(round_id, rater_id)).order_by(Judgement.id.desc()).limit(1)
@@ -211,6 +221,10 @@ class Store:
             if found is None:
                 return None
             found.withdrawn = True
+            page = {k: getattr(found, k) for k in ("ranks", "scores", "confidence", "comment", "flagged")}
+            where = {"round_id": round_id, "rater_id": rater_id, "prompt_id": found.prompt_id}
+            session.execute(sa.delete(Draft).filter_by(**where))
+            session.add(Draft(**where, page=page))
             return found.prompt_id
 
     def progress(self, round_id: int, rater_id: int) -> tuple[int, int]:
@@ -222,13 +236,21 @@ class Store:
             every = sa.select(sa.func.count(sa.distinct(Completion.prompt_id))).where(Completion.round_id == round_id)
             return done or 0, session.scalar(every) or 0
 
+    def settled(self, round_id: int) -> set[str]:
+        """Prompts whose dispute somebody has settled."""
+        with self.session() as session:
+            rows = sa.select(Prompt.text).join(Judgement, Judgement.prompt_id == Prompt.id)
+            return set(
+                session.scalars(rows.where(Judgement.round_id == round_id, Judgement.adjudicates, ~Judgement.withdrawn))
+            )
+
     def _task(self, session: Session, asked: Round, prompt: Prompt, rater_id: int) -> Task:
         rows = session.scalars(
             sa.select(Completion)
             .where(Completion.prompt_id == prompt.id, Completion.round_id == asked.id)
             .order_by(Completion.id)
         ).all()
-        shown = [Candidate(r.text, r.policy, r.temperature, r.seed, r.id) for r in rows]
+        shown = [Candidate(r.text, r.policy, r.temperature, r.seed, r.id, r.planted) for r in rows]
         random.Random(derive(asked.id, "order", rater_id, prompt.id)).shuffle(shown)
         draft = session.scalar(
             sa.select(Draft).where(Draft.round_id == asked.id, Draft.rater_id == rater_id, Draft.prompt_id == prompt.id)

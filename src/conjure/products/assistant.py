@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
+
+from conjure.core.errors import ConfigError
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that fit wrote.")]
+Place = Annotated[str, typer.Option("--store", metavar="URL", help="A file, or a URL such as postgresql+psycopg://...")]
+Lap = Annotated[str | None, typer.Option("--round", help="A round's name; without it the latest.")]
+Seed = Annotated[int, typer.Option(help="Root of all randomness.")]
 
 assistant = typer.Typer(
     name="conjure assistant",
@@ -15,3 +25,126 @@ assistant = typer.Typer(
 @assistant.callback()
 def _assistant() -> None:
     """A command's name stays a word of its own, even while there is but one."""
+
+
+@assistant.command()
+def compare(
+    folder: Folder,
+    prompts: Annotated[Path, typer.Argument(metavar="PROMPTS", help="A .jsonl with prompts, or a prompt a line.")],
+    store: Place,
+    k: Annotated[int, typer.Option("-k", help="Completions of each prompt.")] = 4,
+    lap: Annotated[str, typer.Option("--round", help="The round's name.")] = "round 1",
+    tokens: Annotated[int, typer.Option(help="Drawn for a completion at most.")] = 64,
+    temperature: Annotated[float, typer.Option(help="How freely they are drawn.")] = 1.0,
+    criteria: Annotated[str, typer.Option(help="What raters give points for; may be empty.")] = (
+        "relevance,coherence,informativeness"
+    ),
+    points: Annotated[int, typer.Option(help="The most points.")] = 7,
+    check_every: Annotated[int, typer.Option(help="Prompts to an attention check (0 = none).")] = 10,
+    seed: Seed = 0,
+) -> None:
+    """Draw completions of prompts for people to compare."""
+    from conjure import artifact, prompting
+    from conjure.feedback.comparing import Comparison
+    from conjure.feedback.comparing import compare as run
+    from conjure.models.decoding import Choice
+
+    names = tuple(name.strip() for name in criteria.split(",") if name.strip())
+    drawing = prompting.Drawing(tokens, Choice(temperature), seed)
+    asked = Comparison(lap, k, drawing, names, points, check_every)
+    opened, texts = artifact.load(folder), prompting.read_prompts(prompts)
+    made = run(opened, texts, _store(store), asked)
+    typer.echo(
+        f"{lap}: {made.prompts} prompts, {made.completions} completions, {made.checks} of them with an attention check"
+    )
+    if made.same:
+        typer.echo(f"{made.same} prompts left out: all their completions were the same", err=True)
+    typer.echo(f"conjure assistant rank --store {store}")
+
+
+@assistant.command()
+def rank(
+    store: Place,
+    lap: Lap = None,
+    host: Annotated[str, typer.Option(help="0.0.0.0 lets others on the network rate too.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Where the page is.")] = 8010,
+    key: Annotated[str, typer.Option(help="A word that newcomers must know.")] = "",
+    disputed: Annotated[bool, typer.Option("--disputed", help="Ask only what raters dispute, to settle it.")] = False,
+    question: Annotated[str | None, typer.Option(help="What raters are asked.")] = None,
+) -> None:
+    """Serve the page on which people rank completions."""
+    import uvicorn
+
+    from conjure.feedback import overview
+    from conjure.server.rating import Rating, application
+
+    opened = _store(store)
+    asked = overview.choose(opened, lap)
+    _check_port(host, port)
+    words = {} if question is None else {"question": question}
+    rating = Rating(opened, lap, key, disputed, **words)
+    typer.echo(f"{asked.name}: {asked.prompts} prompts to judge at http://{host}:{port} (Ctrl-C ends it)")
+    uvicorn.run(application(rating), host=host, port=port, log_level="warning")
+
+
+@assistant.command("import")
+def take_in(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Pairs or rankings, Argilla's or Label Studio's.")],
+    store: Place,
+    lap: Annotated[str, typer.Option("--round", help="The round they belong to.")] = "imported",
+) -> None:
+    """Take in what people thought elsewhere."""
+    from conjure.feedback import formats, overview
+
+    opened = _store(store)
+    known = {one.name: one for one in overview.rounds(opened)}
+    round_id = known[lap].id if lap in known else opened.open_round(lap)
+    typer.echo(f"{formats.load(opened, round_id, path)} judgements taken into {lap}")
+
+
+@assistant.command()
+def export(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write.")],
+    store: Place,
+    lap: Lap = None,
+    form: Annotated[str, typer.Option(help="pairs, rankings, argilla, label-studio")] = "pairs",
+) -> None:
+    """Write what people thought, for other tools."""
+    from conjure.feedback import formats, overview
+
+    opened = _store(store)
+    typer.echo(f"wrote {formats.export(opened, overview.choose(opened, lap).id, path, form)}")
+
+
+@assistant.command()
+def agreement(
+    store: Place,
+    lap: Lap = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="All of it as JSON.")] = None,
+) -> None:
+    """Say how far raters agree, who is careless, what is disputed."""
+    from conjure.feedback import overview, shown, study
+
+    opened = _store(store)
+    found = study.study(opened, overview.choose(opened, lap).id)
+    typer.echo("\n".join(shown.study_lines(found)))
+    if out:
+        typer.echo(f"wrote {shown.write_study(found, out)}")
+
+
+def _store(place: str) -> Any:
+    from conjure.feedback.store import Store
+
+    return Store(place)
+
+
+def _check_port(host: str, port: int) -> None:
+    """ConfigError where the page cannot be served."""
+    import socket
+
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"nothing can be served at {host}:{port} ({error}): choose another --port") from None

@@ -29,12 +29,12 @@ def align(
     seed: Annotated[int, typer.Option(help="Root of all randomness.")] = 0,
 ) -> None:
     """Improve a writer by the rewards of what it writes."""
-    from conjure import aligning, artifact
+    from conjure import aligning, artifact, prompting
     from conjure.screen import Watch
 
     if artifact.occupied(out):
         raise ConfigError(f"{out} already holds an artifact: choose another folder")
-    opened, asked, judge = artifact.load(folder), aligning.read_prompts(prompts), aligning.reward_from(reward)
+    opened, asked, judge = artifact.load(folder), prompting.read_prompts(prompts), aligning.reward_from(reward)
     with Watch() as watch:
         options = {"settings": settings or [], "seed": seed, "watch": watch.show}
         made = aligning.align(opened, asked, judge, out, method=method, options=options)
