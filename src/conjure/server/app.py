@@ -11,12 +11,17 @@ from fastapi.openapi.utils import get_openapi
 from starlette.middleware.cors import CORSMiddleware
 
 import conjure
-from conjure.server import errors, health, metrics
+from conjure.server import artifacts, errors, fits, health, metrics, uploads
+from conjure.server.drawing import Drawers
+from conjure.server.gate import Gate
 from conjure.server.guard import Guard
+from conjure.server.jobs import Jobs
 from conjure.server.language import routes as language
 from conjure.server.metrics import Measured
 from conjure.server.service import Service
 from conjure.server.settings import Settings
+from conjure.server.shelf import Shelf
+from conjure.server.uploads import Uploads
 
 
 def create(settings: Settings) -> FastAPI:
@@ -34,6 +39,9 @@ def create(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     app.include_router(metrics.router)
     language.install(app, service)
+    _keep(app, service)
+    for routes in (artifacts.router, fits.router, uploads.router):
+        app.include_router(routes)
     app.openapi = lambda: _page(app)  # type: ignore[method-assign]
     app.add_middleware(Guard, service=service)
     if settings.origins:
@@ -42,6 +50,16 @@ def create(settings: Settings) -> FastAPI:
         )
     app.add_middleware(Measured, metrics=service.metrics)  # the last added stands first
     return app
+
+
+def _keep(app: FastAPI, service: Service) -> None:
+    """What the routes of artifacts and fits share: the shelf, uploads, the queue of fits, turns at heavy work."""
+    settings, state = service.settings, app.state
+    state.shelf, state.uploads = Shelf(settings.root, settings.artifacts), Uploads(settings.root)
+    state.jobs = None if settings.root is None else Jobs(settings.root, settings.store)
+    state.drawers = Drawers()
+    state.drawing, state.heavy = Gate(settings.limits.waiting, 0), Gate(1, settings.limits.waiting)
+    service.closers += [state.drawers.close, *([state.jobs.close] if state.jobs else [])]
 
 
 def _page(app: FastAPI) -> dict[str, Any]:

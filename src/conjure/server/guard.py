@@ -18,6 +18,7 @@ from conjure.server.health import OPEN
 from conjure.server.service import Service
 from conjure.server.settings import LOOPBACK
 
+BRINGING = ("/uploads/", "/artifacts/")
 REMEMBERED = 10_000  # clients whose rates are kept in memory
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -126,8 +127,8 @@ class Guard:
         if wait := self.rates.wait(client):
             raise Refusal(429, f"more than {self.limits.rate:g} requests a minute: try again later", wait=wait)
         length = headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > self.limits.body:
-            raise self._too_large()
+        if length.isdigit() and int(length) > (most := self._most(scope)):
+            raise _too_large(most)
 
     def _check_origin(self, headers: dict[bytes, bytes]) -> None:
         """Pages of other sites must not use a visitor's browser as their way in (nor rebind a name to us)."""
@@ -139,8 +140,10 @@ class Guard:
         if origin and origin not in settings.origins and urlsplit(origin).netloc != host:
             raise Refusal(403, f"pages of {origin} may not call this server: start it with --origin {origin}")
 
-    def _too_large(self) -> Refusal:
-        return Refusal(413, f"the body is larger than the {self.limits.body:,} bytes that are taken")
+    def _most(self, scope: Any) -> int:
+        """Bytes that a body may have: more where a file is brought."""
+        brought = scope.get("method") == "PUT" and scope["path"].startswith(BRINGING)
+        return self.limits.upload if brought else self.limits.body
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
         begun = False
@@ -153,7 +156,7 @@ class Guard:
             await send(message)
 
         try:
-            await self.app(scope, self._patient(receive), sent)
+            await self.app(scope, self._patient(receive, self._most(scope)), sent)
         except Left:
             return
         except Exception as error:
@@ -162,9 +165,10 @@ class Guard:
                 raise  # half an answer: closing the connection is all that is left
             await refusal.response(scope, receive, sent)
 
-    def _patient(self, receive: Any) -> Any:
-        """`receive` that counts a body's bytes and loses patience with a slow one."""
-        size, whole, deadline = 0, False, time.monotonic() + self.limits.body_seconds
+    def _patient(self, receive: Any, most: int) -> Any:
+        """`receive` that counts a body's bytes, `most` at most, and loses patience with a slow one."""
+        seconds = self.limits.body_seconds * max(1.0, most / self.limits.body)
+        size, whole, deadline = 0, False, time.monotonic() + seconds
 
         async def received() -> Any:
             nonlocal size, whole
@@ -176,8 +180,8 @@ class Guard:
             except TimeoutError:
                 raise Refusal(408, "the body took too long to arrive", code="timeout") from None
             size += len(message.get("body", b""))
-            if size > self.limits.body:
-                raise self._too_large()
+            if size > most:
+                raise _too_large(most)
             whole = not message.get("more_body", False)
             return message
 
@@ -200,6 +204,10 @@ class Guard:
                 'Basic realm="conjure, any name, key as password"' if page else "Bearer"
             )
         await answer(scope, receive, sent)
+
+
+def _too_large(most: int) -> Refusal:
+    return Refusal(413, f"the body is larger than the {most:,} bytes that are taken")
 
 
 def _dress(message: Any) -> None:

@@ -15,13 +15,15 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class Limits:
     """How much one client, and all of them together, may ask for.
 
-    body: bytes of a request. header_seconds, idle_seconds, body_seconds: to send its headers, between two parts of its
-    body, and all of it. stall_seconds: how long a client may leave an answer unread. rate: requests a minute of one
-    key (without keys: of one address), 0 = any number. failures: wrong keys a minute from one address. waiting:
-    requests that wait for a slot before more are refused. drain_seconds: what running answers are given at the end.
+    body: bytes of a request; upload: of a file that is brought. header_seconds, idle_seconds, body_seconds: to send
+    its headers, between two parts of its body, and all of it. stall_seconds: how long a client may leave an answer
+    unread. rate: requests a minute of one key (without keys: of one address), 0 = any number. failures: wrong keys a
+    minute from one address. waiting: requests that wait for a slot before more are refused. drain_seconds: what
+    running answers are given at the end.
     """
 
     body: int = 16 << 20
+    upload: int = 1 << 30
     header_seconds: float = 10.0
     idle_seconds: float = 10.0
     body_seconds: float = 60.0
@@ -42,12 +44,14 @@ class Limits:
 class Settings:
     """`artifacts` by the names clients know them by; `keys` of which a client must hold one (none: all are let in).
 
-    root: the folder that jobs and uploads live in. slots: answers written at once by each language model. weights:
+    root: the folder that jobs, uploads and their artifacts live in. store: the SQLAlchemy URL of the jobs' database,
+    SQLite below the root without it. slots: answers written at once by each language model. weights:
     how its numbers are kept (fp32, bf16, int8). origins: other sites whose pages may call, such as https://a.example.
     """
 
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     root: Path | None = None
+    store: str = ""
     host: str = "127.0.0.1"
     port: int = 8000
     keys: tuple[str, ...] = ()

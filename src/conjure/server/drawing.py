@@ -1,0 +1,143 @@
+"""Sampling for many clients: requests of one artifact that wait at the same time are drawn together."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from conjure import catalog, sampling
+from conjure.artifact import Artifact
+
+TOGETHER = 4096  # objects of one draw at most, beyond a single request's own
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Objects for one client: those of rows first .. first + n of `sample(total, given, seed)`, to be had again so."""
+
+    objects: Any
+    seed: int
+    first: int
+    total: int
+
+
+@dataclass
+class _Wanted:
+    n: int
+    given: dict[str, Any]
+    seed: int | None
+    result: Future[Drawn] = field(default_factory=Future)
+
+    def joins(self, other: _Wanted) -> bool:
+        return self.seed is None and other.seed is None and self.given == other.given
+
+
+class Drawer:
+    """Draws of one artifact, one after the other in a thread of its own.
+
+    A request with a seed is drawn alone, so that the seed says all. Others that ask under the same condition are
+    drawn in one go, under a seed of the server's, and each gets its rows and is told which.
+    """
+
+    def __init__(self, artifact: Artifact):
+        self.artifact = artifact
+        self.draws = 0
+        self._waiting: deque[_Wanted] = deque()
+        self._ready = threading.Condition()
+        self._over = False
+        self._thread = threading.Thread(target=self._work, name="drawer", daemon=True)
+        self._thread.start()
+
+    def ask(self, n: int, given: dict[str, Any], seed: int | None) -> Future[Drawn]:
+        """The future of n objects."""
+        wanted = _Wanted(n, given, seed)
+        with self._ready:
+            self._waiting.append(wanted)
+            self._ready.notify()
+        return wanted.result
+
+    def close(self) -> None:
+        with self._ready:
+            self._over = True
+            self._ready.notify()
+        self._thread.join(5)
+
+    def _work(self) -> None:
+        while True:
+            with self._ready:
+                self._ready.wait_for(lambda: self._waiting or self._over)
+                if self._over:
+                    return
+                some = self._together()
+            some = [w for w in some if w.result.set_running_or_notify_cancel()]
+            if some:
+                self._draw(some)
+
+    def _together(self) -> list[_Wanted]:
+        """The first in line, and all behind it that can be drawn in the same go."""
+        first = self._waiting.popleft()
+        some, rest, total = [first], deque(), first.n
+        for other in self._waiting:
+            if first.joins(other) and total + other.n <= TOGETHER:
+                some.append(other)
+                total += other.n
+            else:
+                rest.append(other)
+        self._waiting = rest
+        return some
+
+    def _draw(self, some: list[_Wanted]) -> None:
+        seed = some[0].seed if some[0].seed is not None else secrets.randbelow(1 << 31)
+        total, first = sum(w.n for w in some), 0
+        self.draws += 1
+        try:
+            made = sampling.sample(self.artifact, total, given=some[0].given, seed=seed)
+            for wanted in some:
+                part = made if len(some) == 1 else cut(self.artifact.recipe.domain, made, first, first + wanted.n)
+                wanted.result.set_result(Drawn(part, seed, first, total))
+                first += wanted.n
+        except Exception as error:
+            for wanted in some:
+                if not wanted.result.done():
+                    wanted.result.set_exception(error)
+
+
+def cut(domain: str, objects: Any, start: int, stop: int) -> Any:
+    """Some of the objects, in order."""
+    corpus = catalog.part(domain, "corpus")
+    if callable(how := getattr(corpus, "cut", None)):
+        return how(objects, start, stop)
+    return objects[start:stop]
+
+
+class Drawers:
+    """A drawer for each artifact in use; one unused for ten minutes ends."""
+
+    IDLE = 600.0
+
+    def __init__(self) -> None:
+        self._all: dict[int, tuple[Drawer, float]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, artifact: Artifact) -> Drawer:
+        """The drawer of an artifact."""
+        now = time.monotonic()
+        with self._lock:
+            for key, (drawer, used) in list(self._all.items()):
+                if now - used > self.IDLE and drawer.artifact is not artifact:
+                    self._all.pop(key)
+                    drawer.close()
+            drawer = self._all[id(artifact)][0] if id(artifact) in self._all else Drawer(artifact)
+            self._all[id(artifact)] = (drawer, now)
+            return drawer
+
+    def close(self) -> None:
+        with self._lock:
+            for drawer, _ in self._all.values():
+                drawer.close()
+            self._all.clear()
