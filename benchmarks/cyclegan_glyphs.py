@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from glyphs import STYLES, glyphs, split
 from PIL import Image
+from readme import table
 from stage import PEERS, RESULTS, ROOT, interval, peer_python, write
 
 from conjure.metrics.frechet import frechet
@@ -69,11 +70,10 @@ def main() -> None:
     result = {"part": asked.part, "peer": {"name": NAME, "commit": COMMIT, "words": " ".join(WORDS)}}
     result |= {"steps": asked.steps, "settings": OURS, "figures": summary(runs), "runs": runs}
     if asked.part == "test":
-        print(f"wrote {write('cyclegan_glyphs', result)}")
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    from readme import restyle
-
-    print("\n".join(restyle({"machine": "here", "day": "today", "commit": "now", **result})))
+        write("cyclegan_glyphs", result)
+        print(table("cyclegan_glyphs"))
+    else:
+        print(json.dumps(result["figures"], indent=1))
 
 
 def prepare(drawn: np.ndarray, parts: dict[str, np.ndarray], part: str, at: Path) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from readme import flows
+from readme import table
 from stage import RESULTS, ROOT, interval, peer_python, write
 
 PLANAR = {"points": 20_000, "draws": 1_500, "batch": 256, "plan": {"net": "perceptron", "width": 128, "layers": 2}}
@@ -64,7 +64,7 @@ def main() -> None:
                 found[name].append(rows)
                 print(name, seed, {k: {a: round(b, 4) for a, b in v.items()} for k, v in rows.items()}, flush=True)
                 keep(found)
-    print("\n".join(flows(json.loads(at.read_text("utf-8")))))
+    print(table("flow_matching"))
 
 
 def keep(found: dict[str, list[dict[str, Any]]]) -> None:

@@ -6,7 +6,10 @@ part is looked at once a seed. DLinear (Zeng et al. 2023) is written here after 
 script for this set says: 336 rows of history, moving mean of 25, Adam at 0.005 halved each epoch, batches of 32, 10
 epochs at most, patience 3. CPU-seconds are of the process, one thread, runs interleaved.
 
-Usage: OMP_NUM_THREADS=1 taskset -c 0 python benchmarks/forecasting_etth1.py [--seeds 3] [--transformer]
+--backtest shows, on stretches before the test part alone, how exponents of the two conformal factors would have
+covered: fitted on rows up to one place, calibrated up to a second, tried up to a third.
+
+Usage: OMP_NUM_THREADS=1 taskset -c 0 python benchmarks/forecasting_etth1.py [--seeds 3] [--transformer] [--backtest]
 """
 
 from __future__ import annotations
@@ -14,13 +17,14 @@ from __future__ import annotations
 import argparse
 import copy
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import stage
 import torch
-from readme import etth1
+from readme import table
 from torch import Tensor, nn
 
 from conjure.apps.forecasting import APP
@@ -31,12 +35,14 @@ from conjure.domains.series.codec import SeriesCodec
 from conjure.domains.series.series import SeriesSet
 from conjure.fitting import fit
 from conjure.metrics import forecasts
-from conjure.models.forecaster import Forecaster
+from conjure.models.forecaster import COVERAGE, NORMAL_EDGE, Forecaster
 
 TRAIN, VALIDATE, TEST, HORIZON = 8640, 11520, 14400, 96
 HISTORIES = (192, 336, 432, 512, 720)
 LEVELS = tuple(round(k / 100, 2) for k in range(1, 100))
 ROWS = 64
+STRETCHES = ((4500, 6000, 7500), (5000, 7000, 9500), (6000, 7500, 9000), (7500, 9400, 11520))
+EXPONENTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 class DLinear(nn.Module):
@@ -154,6 +160,38 @@ def judge_model(made: Any, test: SeriesSet) -> dict[str, float]:
     return {**{key: sum(parts) for key, parts in totals.items()}, "coverage of sums": float(torch.cat(sums).mean())}
 
 
+def backtest(history: int) -> None:
+    """Coverage of 80 % intervals on each stretch, by exponents of the history's and of the held-out part's factor."""
+    frame, found = pd.read_csv(stage.SHARED / "ETTh1.csv"), {}
+    for first, second, third in STRETCHES:
+        known, whole = (corpus.from_frame(frame.iloc[:n], "ETTh1", "ETTh1") for n in (second, third))
+        held_out = (second - first) / second
+        words = [f"codec.horizon={HORIZON}", f"codec.history={2 * history}", f"held_out={held_out}"]
+        made = fit(APP.recipe("linear").with_settings([*words, "training.threads=1"]), known)
+        held, later = (
+            errors(made, made.codec.encode(corpus.split(part, share, 0)[1]))
+            for part, share in ((known, held_out), (whole, (third - second) / third))
+        )
+        for recent in EXPONENTS:
+            asked = (held[0] / held[1] ** recent).flatten(0, 1)
+            edge = torch.from_numpy(np.quantile(asked.numpy(), COVERAGE, axis=0)) / NORMAL_EDGE
+            for calibrate in EXPONENTS:
+                inside = later[0] <= NORMAL_EDGE * edge**calibrate * later[1] ** recent
+                found.setdefault((recent, calibrate), []).append(float(inside.float().mean()))
+    for (recent, calibrate), covered in found.items():
+        off = np.mean([abs(c - COVERAGE) for c in covered])
+        print(f"recent {recent}, calibrate {calibrate}: {np.round(covered, 3)}, off by {off:.4f}")
+
+
+@torch.no_grad()
+def errors(made: Any, found: Encoded) -> tuple[Tensor, Tensor]:
+    """|z| of every third window before both factors, (N, T, C), and the history's whole factor, (N, 1, C)."""
+    x, given = found.x[::3].split(ROWS), found.given[::3].split(ROWS)
+    z = torch.cat([made.model.terms(a, g, raw=True)[1].abs() for a, g in zip(x, given)])
+    made.model.config = replace(made.model.config, recent=1.0)
+    return z, torch.cat([made.model.recent(g) for g in given])
+
+
 def judge_points(predicted: Tensor, found: Encoded) -> dict[str, float]:
     error = (predicted - found.x).double()
     return {"MSE": float(error.square().mean()), "MAE": float(error.abs().mean()), "CRPS": float(error.abs().mean())}
@@ -163,11 +201,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--transformer", action="store_true")
+    parser.add_argument("--backtest", action="store_true", help="try exponents of the conformal factors, and no more")
     options = parser.parse_args()
     torch.set_num_threads(1)
     test, start = data()[1], time.process_time()
-    history, errors = choose()
-    print(f"history {history} by validation MSE {errors}, {time.process_time() - start:.0f} CPU-s", flush=True)
+    history, tried = choose()
+    print(f"history {history} by validation MSE {tried}, {time.process_time() - start:.0f} CPU-s", flush=True)
+    if options.backtest:
+        return backtest(history)
     runs: dict[str, list[dict[str, float]]] = {}
     peer = encoded(336, test)
     for seed in range(options.seeds):
@@ -184,9 +225,9 @@ def main() -> None:
     for name in forecasts.BANDS:
         runs[name] = [judge_points(torch.from_numpy(forecasts.points(back, HORIZON, name, 24)), peer["test"])]
     figures = {n: {k: stage.interval([r[k] for r in found]) for k in found[0]} for n, found in runs.items()}
-    result = {"history": history, "validation": errors, "runs": runs, "figures": figures}
+    result = {"history": history, "validation": tried, "runs": runs, "figures": figures}
     stage.write("forecasting_etth1", result)
-    print("\n".join(etth1({**stage.facts(), **result})))
+    print(table("forecasting_etth1"))
 
 
 if __name__ == "__main__":

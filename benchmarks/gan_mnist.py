@@ -26,6 +26,7 @@ import numpy as np
 import pictures
 import torch
 from judges import FEATURES, Judge, distance, judge
+from readme import table
 from stage import RESULTS, ROOT, interval, peer_python, write
 
 MADE = 10_000
@@ -65,10 +66,8 @@ def main() -> None:
                     rows.setdefault(title, []).append(measured(judged, name, out, labels) | spent)
                 print(name, seed, json.dumps({k: v[-1] for k, v in rows.items()}), flush=True)
         result = {"features": FEATURES, "seconds": asked.seconds, "references": references}
-        path = write("gan_mnist", {**result, "figures": figures(runs), "runs": runs})
-    from readme import games
-
-    print("\n".join(games(json.loads(path.read_text("utf-8")))))
+        write("gan_mnist", {**result, "figures": figures(runs), "runs": runs})
+    print(table("gan_mnist"))
 
 
 def figures(runs: dict[str, dict[str, list[Any]]]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 from pictures import DATA, mnist
-from readme import likelihoods
+from readme import table
 from stage import RESULTS, ROOT, interval, peer_python, write
 from text_shakespeare import measured
 from torch import Tensor
@@ -95,7 +95,7 @@ def main() -> None:
             for name in ONCE if not seed else ():
                 note(runs, name, seed, run(name, seed, out))
             save(runs)
-    print("\n".join(likelihoods(json.loads(earlier.read_text("utf-8")))))
+    print(table("likelihood_mnist"))
 
 
 def fitted(name: str, seed: int) -> torch.nn.Module:

@@ -32,13 +32,13 @@ def markdown() -> str:
     """All tables there are results for."""
     if str(ROOT / "benchmarks") not in sys.path:
         sys.path.append(str(ROOT / "benchmarks"))
-    parts = []
-    for name in SHOWN:
-        path = RESULTS / f"{name}.json"
-        if path.exists():
-            shown = importlib.import_module(f"shown.{name}")
-            parts.append("\n".join(shown.lines(json.loads(path.read_text("utf-8")))))
-    return "\n\n".join(parts)
+    return "\n\n".join(table(name) for name in SHOWN if (RESULTS / f"{name}.json").exists())
+
+
+def table(name: str) -> str:
+    """The table of one benchmark, from the results it wrote."""
+    shown = importlib.import_module(f"shown.{name}")
+    return "\n".join(shown.lines(json.loads((RESULTS / f"{name}.json").read_text("utf-8"))))
 
 
 def updated(text: str) -> str:

@@ -23,8 +23,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import readme
 import torch
+from readme import table
 from stage import ROOT, SHARED, write
 
 from conjure import artifact
@@ -62,8 +62,8 @@ def main() -> None:
         "recipe": made.recipe.nested(), "search": {"width": chosen.width, "penalty": chosen.penalty},
         "validation": tried, "signatures": signatures, "translate_test": spent, "published": PUBLISHED, "rows": rows,
     }  # fmt: skip
-    path = write(name, result)
-    print("\n".join(readme.translation(json.loads(path.read_text("utf-8")))))
+    write(name, result)
+    print(table(name) if device == "cpu" else json.dumps(rows, indent=1))
 
 
 def lines(file: Path) -> list[str]:

@@ -7,15 +7,7 @@ from conjure.core.space import Category, Columns, Dense
 from conjure.domains.protocol import Encoded
 from conjure.models.flow import Flow
 from conjure.objectives.matching import Matching
-from tests.learning.toys import MODES, learn, ring
-
-GRID = torch.cartesian_prod(torch.arange(-2.0, 3), torch.arange(-2.0, 3)) / 2
-
-
-def grid(n: int, seed: int) -> torch.Tensor:
-    """Twenty-five Gaussians of scale 0.05, half a unit apart, (N, 2)."""
-    rng = torch.Generator().manual_seed(seed)
-    return GRID[torch.randint(25, (n,), generator=rng)] + 0.05 * torch.randn(n, 2, generator=rng)
+from tests.learning.toys import GRID, MODES, grid, hits, learn, ring
 
 
 def trained(data, given=None, steps=1000, **settings):
@@ -24,13 +16,6 @@ def trained(data, given=None, steps=1000, **settings):
     objective = Matching(model, Matching.Config())
     learn(objective, data, steps=steps, batch=512, rate=3e-3, average=0.99, validate_every=500)
     return model
-
-
-def hits(made, modes):
-    """Share of samples within three standard deviations of a mode, and of each mode in all samples."""
-    near, mode = torch.cdist(made, modes).min(1)
-    good = near < 3 * 0.05
-    return float(good.float().mean()), torch.bincount(mode[good], minlength=len(modes)) / len(made)
 
 
 @pytest.mark.parametrize(("draw", "modes", "path"), [(ring, MODES, "cosine"), (grid, GRID, "rectified")])

@@ -14,14 +14,29 @@ from conjure.training.data import Examples
 from conjure.training.settings import Training
 from conjure.training.trainer import Trainer
 
+SCALE = 0.05  # of each mode
 MODES = torch.tensor([[math.cos(k * math.pi / 4), math.sin(k * math.pi / 4)] for k in range(8)])
+GRID = torch.cartesian_prod(torch.arange(-2.0, 3), torch.arange(-2.0, 3)) / 2
 ROWS = Columns((Category("a", 4), Category("b", 4), Number("n")))
 
 
 def ring(n: int, seed: int) -> Tensor:
     """Eight Gaussians of scale 0.05 on the unit circle, (N, 2)."""
     rng = torch.Generator().manual_seed(seed)
-    return MODES[torch.randint(8, (n,), generator=rng)] + 0.05 * torch.randn(n, 2, generator=rng)
+    return MODES[torch.randint(8, (n,), generator=rng)] + SCALE * torch.randn(n, 2, generator=rng)
+
+
+def grid(n: int, seed: int) -> Tensor:
+    """Twenty-five Gaussians of scale 0.05, half a unit apart, (N, 2)."""
+    rng = torch.Generator().manual_seed(seed)
+    return GRID[torch.randint(25, (n,), generator=rng)] + SCALE * torch.randn(n, 2, generator=rng)
+
+
+def hits(made: Tensor, modes: Tensor) -> tuple[float, Tensor]:
+    """Share of samples within three standard deviations of a mode, and of each mode's own in all samples."""
+    near, mode = torch.cdist(made, modes).min(1)
+    good = near < 3 * SCALE
+    return float(good.float().mean()), torch.bincount(mode[good], minlength=len(modes)) / len(made)
 
 
 def table(n: int, seed: int) -> Tensor:

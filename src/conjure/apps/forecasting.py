@@ -12,7 +12,6 @@ def linear() -> Recipe:
         domain="series",
         model="forecaster",
         objective="margins",
-        objective_settings={"calibrate": 0.25},
         training={"epochs": 20.0, "steps": 150, "batch": 64, "rate": 1e-3, "validate_every": 25, "patience": 2},
         held_out=0.2,
     )
@@ -24,7 +23,6 @@ def transformer() -> Recipe:
         domain="series",
         model="forecaster",
         objective="margins",
-        objective_settings={"calibrate": 0.25},
         model_settings={"trunk": "transformer"},
         training={
             "epochs": 20.0,

@@ -49,7 +49,7 @@ class Forecaster(Model):
         trunk: Literal["linear", "transformer"] = "linear"
         ridge: float = 0.01
         held: bool = True
-        recent: float = 0.75
+        recent: float = 1.0
         factors: int = 12
         patch: int = 16
         layers: int = 2

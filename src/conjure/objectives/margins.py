@@ -31,11 +31,11 @@ class Margins(Objective):
     class Config:
         """calibrate: how much of the conformal factor is taken, as its exponent; without held-out data it stays 1.
 
-        The held-out part of a series is one stretch of time, not exchangeable with the next: its whole factor (1)
-        covered the next stretch of ETTh1's training part too rarely, so a part of it is taken.
+        The held-out part of a series is one stretch of time, not exchangeable with the next: alone, its whole factor
+        (1) covered the next stretch too rarely. After the whole of what the history asks for it carried over.
         """
 
-        calibrate: float = 0.5
+        calibrate: float = 1.0
         coverage: float = 0.8
 
     def __init__(self, model: Model, config: Margins.Config):

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from conjure.core.batch import Batch
 from conjure.core.errors import ConfigError
+from conjure.core.transport import pair
 from conjure.models.protocol import Model
 from conjure.objectives.protocol import Objective
 
@@ -65,20 +64,3 @@ class Matching(Objective):
         keep = source.uniform(len(x)).to(device) >= drop if batch.given is not None else None
         at, velocity = self.model.between(noise, x, t)
         return (self.model.velocity(at, t, batch.given, keep) - velocity).square().mean()
-
-
-def pair(noise: Tensor, x: Tensor) -> Tensor:
-    """Which noise goes to which example, a permutation (B,), such that hardly a swap of two shortens the paths.
-
-    One sweep over all pairs: two examples swap their noise when that lowers the sum of squared distances. It
-    is near the best assignment, whose cost would grow with the cube of B.
-    """
-    likeness = (noise.flatten(1).float() @ x.flatten(1).float().T).cpu().numpy()  # (B, B): the less far, the higher
-    row = np.arange(len(x))
-    order = row
-    for total in range(len(x)):
-        other = (total - row) % len(x)  # each row meets each other row once
-        theirs = order[other]
-        gain = likeness[theirs, row] - likeness[order, row]
-        order = np.where(gain + gain[other] > 0, theirs, order)
-    return torch.from_numpy(order).to(x.device)

@@ -86,6 +86,19 @@ def test_every_picture_has_one_of_the_other_style_beside_it(folder):
     assert [p.tolist() for p in codec.decode(encoded.x)] == [p.tolist() for p in found]
 
 
+def test_partners_by_transport_are_alike_where_there_are_alike_ones():
+    light = RNG.integers(100, 200, (30, 8, 8), dtype=np.uint8)
+    order = RNG.permutation(30)
+    both = {"a": light, "b": light[order] + 20}
+    found, _ = corpus.read(both)
+    codec = UnpairedCodec.learn(found, UnpairedCodec.Config(partners="transport"))
+    encoded = codec.encode(found)
+    away = (encoded.given[:, :-1] - encoded.x).flatten(1).std(1)
+    assert away.max() < 1e-6  # each stands beside itself, twenty steps lighter or darker
+    again = UnpairedCodec.from_state(codec.state())
+    assert torch.equal(again.encode(found).given, encoded.given)
+
+
 def test_a_style_alone_cannot_be_learnt_from(folder):
     codec, found = codec_of(folder)
     with pytest.raises(DataError, match="all 5 pictures are day; both styles are needed"):

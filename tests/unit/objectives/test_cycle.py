@@ -1,5 +1,7 @@
 """The terms of cycle consistency against numbers worked out by hand; the pool's law of large numbers."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -63,6 +65,21 @@ def test_losses_are_those_of_the_paper():
     assert second.player == "critic"
     assert second.loss.item() == pytest.approx(0.75)
     assert next(moves, None) is None
+
+
+def test_partners_count_where_they_are_near_and_critics_can_be_left_out():
+    goal = game(cycle=0.0, game=0.0, partner=3.0, trust=0.5)
+    goal.model.nets = nn.ModuleList([Times(0.25), Times(0.5)])
+    (move,) = goal.moves(pair())
+    # into the second 0.5 beside 2, into the first 0.5 beside 1; a range of 2 without bounds; half of ROUND's share
+    terms = [(away - 0.025) * math.exp(-away / 1.0) for away in (1.5, 0.5)]
+    assert move.player == "model"
+    assert move.metrics["partner"].item() == pytest.approx(sum(terms))
+    assert move.loss.item() == pytest.approx(3 * sum(terms))
+    goal.progress(0.0)
+    assert next(goal.moves(pair())).metrics["partner"].item() == pytest.approx(1.5 + 0.5 - 0.05)
+    with pytest.raises(ConfigError, match=r"objective\.trust"):
+        Cycle.Config(trust=0.0)
 
 
 def test_a_move_of_the_translators_leaves_the_critics_without_gradient():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,12 +14,14 @@ from conjure.core.config import fill, nearest
 from conjure.core.errors import ConfigError, DataError
 from conjure.core.rng import generator
 from conjure.core.space import Dense
+from conjure.core.transport import pair
 from conjure.domains.image.codec import ImageCodec
 from conjure.domains.image.pictures import Images
 from conjure.domains.protocol import Encoded
 from conjure.domains.unpaired import corpus
 
 WORDS = ("picture", "to")
+TOGETHER, SWEEPS = 2048, 16  # pictures of a style that are paired at a time, so that memory stays bounded; and how long
 
 
 class UnpairedCodec:
@@ -27,20 +29,22 @@ class UnpairedCodec:
 
     The last plane of what is given says which style is wanted, -1 the first by name, 1 the second. To train, each
     picture is an x, and given beside it is some picture of the other style, chosen once by a shuffle: nothing hangs
-    together in such a pair but that there is one of each, which is all that an objective of two sets may use. An
-    epoch sees every picture, those of the smaller set more often.
+    together in such a pair but that there is one of each, which is all that an objective of two sets may use. By
+    transport instead of a shuffle, partners are such that the sum of squared distances between them is small, which
+    makes them alike where there are alike ones. An epoch sees every picture, those of the smaller set more often.
     """
 
     @dataclass(frozen=True)
     class Config:
         """size: pictures are scaled until the shorter side has that many pixels (area average), then the middle
-        square is cut out; without it all must have one size.
+        square is cut out; without it all must have one size. partners: how the picture beside each is chosen.
         """
 
         size: int | None = None
+        partners: Literal["shuffle", "transport"] = "shuffle"
 
-    def __init__(self, pictures: ImageCodec, styles: tuple[str, str]):
-        self.pictures, self.styles = pictures, styles
+    def __init__(self, pictures: ImageCodec, styles: tuple[str, str], partners: str = "shuffle"):
+        self.pictures, self.styles, self.partners = pictures, styles, partners
         self.notes = pictures.notes
         self.space: Dense = pictures.space  # type: ignore[assignment]
         colours, *sides = self.space.shape
@@ -49,7 +53,8 @@ class UnpairedCodec:
     @classmethod
     def learn(cls, objects: Images, config: UnpairedCodec.Config) -> UnpairedCodec:
         """Size, colour and the names of the styles; DataError names a picture of another size."""
-        return cls(ImageCodec.learn(objects, _plain(config)), tuple(sorted(objects.classes)))  # type: ignore[arg-type]
+        pictures, styles = ImageCodec.learn(objects, _plain(config)), tuple(sorted(objects.classes))
+        return cls(pictures, styles, config.partners)  # type: ignore[arg-type]
 
     def describe(self) -> str:
         """What was learnt, in one line."""
@@ -69,6 +74,10 @@ class UnpairedCodec:
                 raise DataError(f"all {len(x)} pictures are {self.styles[k]}; both styles are needed")
             order = torch.randperm(len(others), generator=generator(0, "partners", k))
             partner[mine] = others[order[torch.arange(len(mine)) % len(others)]]
+        if self.partners == "transport":
+            for k in (0, 1):
+                for some in (style == k).nonzero().squeeze(1).split(TOGETHER):
+                    partner[some] = partner[some][pair(x[partner[some]], x[some], SWEEPS)]
         return Encoded(x, given=_wish(x[partner], style))
 
     def decode(self, x: Tensor, rng: torch.Generator | None = None, given: dict[str, Any] | None = None) -> Images:
@@ -109,11 +118,12 @@ class UnpairedCodec:
         return Images(self.pictures.decode(x).pixels, labels, self.styles, objects.names, objects.notes)
 
     def state(self) -> dict[str, Any]:
-        return {"pictures": self.pictures.state(), "styles": list(self.styles)}
+        return {"pictures": self.pictures.state(), "styles": list(self.styles), "partners": self.partners}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> UnpairedCodec:
-        return cls(ImageCodec.from_state(state["pictures"]), tuple(state["styles"]))  # type: ignore[arg-type]
+        pictures, styles = ImageCodec.from_state(state["pictures"]), tuple(state["styles"])
+        return cls(pictures, styles, state["partners"])  # type: ignore[arg-type]
 
     def _wanted(self, objects: Images, to: str | None) -> np.ndarray:
         if to is not None:
@@ -157,4 +167,4 @@ def _wish(x: Tensor, style: Tensor) -> Tensor:
 
 
 def _plain(config: UnpairedCodec.Config) -> ImageCodec.Config:
-    return fill(ImageCodec.Config, {**asdict(config), "labels": False}, "codec")
+    return fill(ImageCodec.Config, {"size": config.size, "labels": False}, "codec")
