@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 VOCAB = 320  # 256 bytes, some merges, special tokens, and room that no token uses
-SIZES = {"vocab_size": VOCAB, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3}
+SIZES = {"vocab_size": VOCAB, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3}
 SIZES |= {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128}
 ENDS = {"bos_token_id": 300, "eos_token_id": 301, "pad_token_id": 302}
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
@@ -33,17 +33,17 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def model_of(shape: str) -> Any:
+def model_of(shape: str, **changed: Any) -> Any:
     """A model of transformers with numbers large enough that each part of it shows in the logits."""
     import transformers
 
     name, own = SHAPES[shape]
     sizes = {} if name == "GPT2" else SIZES
-    config = getattr(transformers, f"{name}Config")(**{**sizes, **ENDS, **own, "attn_implementation": "eager"})
+    config = getattr(transformers, f"{name}Config")(
+        **{**sizes, **ENDS, **own, **changed, "attn_implementation": "eager"}
+    )
     torch.manual_seed(0)
-    model = getattr(
-        transformers, f"{name}{'LMHead' if name == 'GPT2' else 'ForCausal'}{'Model' if name == 'GPT2' else 'LM'}"
-    )(config)
+    model = getattr(transformers, f"{name}LMHeadModel" if name == "GPT2" else f"{name}ForCausalLM")(config)
     with torch.no_grad():
         for key, value in model.named_parameters():
             if "norm" in key or "ln_" in key:
