@@ -21,6 +21,7 @@ from conjure.core.errors import ArtifactError, ConfigError, TrainingError
 from conjure.core.rng import derive
 from conjure.domains.protocol import Codec
 from conjure.models.protocol import Model
+from conjure.models.unfilled import Unfilled
 from conjure.recipe import Recipe
 
 FORMAT = 1
@@ -123,7 +124,8 @@ def load(path: str | Path) -> Artifact:
             codec = Latents.from_state(state, (first.codec, first.model))
         else:
             codec = catalog.codec(recipe.domain).from_state(state)
-        model = build_model(recipe, codec)
+        with Unfilled():
+            model = build_model(recipe, codec)
         model.load_state_dict(load_file(folder / WEIGHTS))
     except Exception as error:  # a folder anyone may have written: whatever it holds, one sentence
         raise ArtifactError(f"{folder} cannot be opened by this version: {error}") from None

@@ -20,7 +20,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that fit wrote.")]
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR", help="What fit wrote; of language models also a Hugging Face folder, .gguf, smollm2."
+    ),
+]
 Given = Annotated[list[str] | None, typer.Option("--given", metavar="KEY=VALUE", help="A condition; may be repeated.")]
 Out = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Where to write.")]
 Weights = Annotated[str, typer.Option(help="fp32, or int8: rounded, to write text faster.")]
@@ -112,9 +117,9 @@ def complete(
     seed: Annotated[int, typer.Option(help="Same seed, same fillings.")] = 0,
 ) -> None:
     """Give data what it lacks: cells of a table, translations, the future of a series."""
-    from conjure import artifact, catalog, sampling
+    from conjure import catalog, sampling
 
-    opened = artifact.load(folder)
+    opened = _opened(folder)
     objects = sampling.complete(opened, sampling.read_questions(opened, data), given=_pairs(given), seed=seed)
     typer.echo(f"wrote {catalog.part(opened.recipe.domain, 'corpus').write(objects, out)}")
 
@@ -145,9 +150,9 @@ def encode(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.npz", help="Where to write the codes.")],
 ) -> None:
     """Write the latent code of each object (families with codes: vae, autoencoder)."""
-    from conjure import artifact, latents
+    from conjure import latents
 
-    opened = artifact.load(folder)
+    opened = _opened(folder)
     typer.echo(f"wrote {latents.save(latents.encode(opened, latents.read(opened, data)), out)}")
 
 
@@ -158,9 +163,9 @@ def decode(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write.")],
 ) -> None:
     """Write the object that each latent code stands for."""
-    from conjure import artifact, catalog, latents
+    from conjure import catalog, latents
 
-    opened = artifact.load(folder)
+    opened = _opened(folder)
     objects = latents.decode(opened, latents.open_codes(codes))
     typer.echo(f"wrote {catalog.part(opened.recipe.domain, 'corpus').write(objects, out)}")
 
@@ -174,12 +179,12 @@ def interpolate(
     steps: Annotated[int, typer.Option(help="Objects on the way, both ends included.")] = 8,
 ) -> None:
     """Walk from one object to another along their latent codes."""
-    from conjure import artifact, latents
+    from conjure import latents
 
     first, sign, last = rows.partition(",")
     if not (sign and first.strip().isdecimal() and last.strip().isdecimal()):
         raise ConfigError(f"--rows {rows!r} is not of the form 3,17")
-    opened = artifact.load(folder)
+    opened = _opened(folder)
     made = latents.interpolate(opened, latents.read(opened, data), (int(first), int(last)), steps)
     typer.echo(f"wrote {latents.write(opened, made, out)}")
 
@@ -194,9 +199,9 @@ def traverse(
     steps: Annotated[int, typer.Option(help="Objects on the way.")] = 8,
 ) -> None:
     """Move one number of an object's latent code and see what changes."""
-    from conjure import artifact, latents
+    from conjure import latents
 
-    opened = artifact.load(folder)
+    opened = _opened(folder)
     made = latents.traverse(opened, latents.read(opened, data), row, along, steps)
     typer.echo(f"wrote {latents.write(opened, made, out)}")
 
@@ -226,11 +231,11 @@ def evaluate(
         typer.echo(f"wrote {path}")
 
 
-def _opened(folder: Path, weights: str) -> Any:
-    from conjure import artifact
+def _opened(folder: Path, weights: str = "fp32") -> Any:
     from conjure.models.weights import keep_weights
+    from conjure.pretrained import opening
 
-    opened = artifact.load(folder)
+    opened = opening.load(folder)
     keep_weights(opened.model, weights)
     return opened
 

@@ -14,6 +14,7 @@ from conjure.artifact import Artifact
 from conjure.core.errors import ConfigError
 from conjure.latents import Codes
 from conjure.models.weights import keep_weights
+from conjure.pretrained import opening
 from conjure.recipe import Recipe, read_recipe
 
 if TYPE_CHECKING:
@@ -133,7 +134,10 @@ def fit(
 
 
 def load(folder: str | Path, *, weights: str = "fp32") -> Generative:
-    """Open an artifact's folder; `weights` "int8" rounds those of a decoder, which then writes faster."""
-    opened = artifacts.load(folder)
+    """Open an artifact's folder, a Hugging Face folder, a .gguf file or "smollm2".
+
+    `weights` "int8" rounds those of a decoder, which then writes faster.
+    """
+    opened = opening.load(folder)
     keep_weights(opened.model, weights)
     return Generative(opened)

@@ -52,7 +52,7 @@ class ChatCodec:
         return {
             "bos_token": "" if start is None else self.tokenizer.name(start),
             "eos_token": self.tokenizer.name(self.end),
-        }
+        } | self.tokenizer.names
 
     @classmethod
     def learn(cls, objects: list[Conversation | str], config: ChatCodec.Config) -> ChatCodec:

@@ -19,16 +19,38 @@ def kit() -> Any:
 
 
 class Tokenizer:
-    """Text to tokens as a `tokenizer.json` describes it; `start` is put before a text where the model was taught so."""
+    """Text to tokens as a `tokenizer.json` (`form`) describes it.
 
-    def __init__(self, form: str, start: int | None = None):
-        self.form, self.start = form, start
-        self.inner = kit().Tokenizer.from_str(form)
+    `start` is put before a text where the model was taught so (see `open`). `names` are those of special tokens that
+    templates write: "bos_token", "eos_token" ... DataError for a form that describes no tokenizer.
+    """
+
+    def __init__(self, form: str, start: int | None = None, names: dict[str, str] | None = None):
+        self.form, self.start, self.names = form, start, names or {}
+        kit_ = kit()
+        try:
+            self.inner = kit_.Tokenizer.from_str(form)
+        except Exception as error:  # the package knows no narrower one
+            raise DataError(f"this is no tokenizer.json: {error}") from None
         self.inner.no_truncation()
         self.inner.no_padding()
         self.size = self.inner.get_vocab_size(with_added_tokens=True)
         added = self.inner.get_added_tokens_decoder()
         self.special = {token.content: number for number, token in added.items() if token.special}
+
+    @property
+    def highest(self) -> int:
+        """The greatest token; vocabularies may have gaps below it."""
+        return max(self.inner.get_vocab(with_added_tokens=True).values(), default=-1)
+
+    def habit(self) -> int | None:
+        """The token that the form itself puts before every text, None where it puts none."""
+        bare, full = (self.inner.encode("a", add_special_tokens=yes).ids for yes in (False, True))
+        return full[0] if len(full) > len(bare) and full[1 : 1 + len(bare)] == bare else None
+
+    def open(self, text: str) -> list[int]:
+        """Tokens of a text that begins a document: after `start`, where there is one."""
+        return [*([] if self.start is None else [self.start]), *self.cut(text)]
 
     def cut(self, text: str) -> list[int]:
         """Tokens of a text in which special tokens' names stand for themselves (as templates write them)."""
@@ -47,4 +69,4 @@ class Tokenizer:
         return self.inner.token_to_id(name)
 
     def state(self) -> dict[str, Any]:
-        return {"form": self.form, "start": self.start}
+        return {"form": self.form, "start": self.start, "names": self.names}
