@@ -11,61 +11,64 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 LATE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
-def patient(header_seconds: float, stall_seconds: float) -> type[H11Protocol]:
-    """A protocol that closes connections which would otherwise be held for nothing.
+class Connection(H11Protocol):
+    """A connection that is not held for nothing.
 
     The next request's headers must be there within `header_seconds` of their first byte: bytes that trickle in do not
     renew the time, which is what slow-loris clients live on, nor do those of a refused body that is still being sent.
     An answer that nobody reads for `stall_seconds` is given up.
     """
 
-    class Connection(H11Protocol):
-        _header: TimerHandle | None = None
-        _stall: TimerHandle | None = None
+    header_seconds = stall_seconds = 60.0
+    _header: TimerHandle | None = None
+    _stall: TimerHandle | None = None
 
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._await_header()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._header = _ended(self._header)
+        else:
             self._await_header()
 
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            if self.cycle is not None and not self.cycle.response_complete:
-                self._header = _ended(self._header)
-            else:
-                self._await_header()
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete and self.conn.their_state is h11.SEND_BODY:
+            self._await_header()
 
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            if self.cycle.response_complete and self.conn.their_state is h11.SEND_BODY:
-                self._await_header()
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stall = self._stall or self.loop.call_later(self.stall_seconds, self.transport.abort)
 
-        def pause_writing(self) -> None:
-            super().pause_writing()
-            self._stall = self._stall or self.loop.call_later(stall_seconds, self.transport.abort)
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stall = _ended(self._stall)
 
-        def resume_writing(self) -> None:
-            super().resume_writing()
-            self._stall = _ended(self._stall)
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._stall = self._stall or self.loop.call_later(self.stall_seconds, self.transport.abort)
 
-        def timeout_keep_alive_handler(self) -> None:
-            super().timeout_keep_alive_handler()
-            self._stall = self._stall or self.loop.call_later(stall_seconds, self.transport.abort)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._header, self._stall = _ended(self._header), _ended(self._stall)
+        super().connection_lost(exc)
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._header, self._stall = _ended(self._header), _ended(self._stall)
-            super().connection_lost(exc)
+    def _await_header(self) -> None:
+        self._header = self._header or self.loop.call_later(self.header_seconds, self._too_late)
 
-        def _await_header(self) -> None:
-            self._header = self._header or self.loop.call_later(header_seconds, self._too_late)
+    def _too_late(self) -> None:
+        self._header = None
+        if not self.transport.is_closing():
+            if self.cycle is None or not self.cycle.response_started:
+                self.transport.write(LATE)
+            self.transport.close()
 
-        def _too_late(self) -> None:
-            self._header = None
-            if not self.transport.is_closing():
-                if self.cycle is None or not self.cycle.response_started:
-                    self.transport.write(LATE)
-                self.transport.close()
 
-    return Connection
+def patient(header_seconds: float, stall_seconds: float) -> type[Connection]:
+    """A connection of such patience."""
+    return type("Patient", (Connection,), {"header_seconds": header_seconds, "stall_seconds": stall_seconds})
 
 
 def _ended(timer: TimerHandle | None) -> None:

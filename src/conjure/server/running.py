@@ -99,6 +99,9 @@ def serve(settings: Settings, said: Any = print) -> None:
     try:
         app = create(settings)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        silent = [name for name in settings.artifacts if name not in app.state.talkers.known]
+        if silent:
+            said(f"not under /v1, since they do not write text on from text: {', '.join(silent)}")
         said(f"serving {', '.join(settings.artifacts) or 'nothing yet'} on http://{host}:{place.getsockname()[1]}")
         if not settings.local and not settings.keys:
             said("anyone who can reach this address may use it: --api-key KEY asks for a key")

@@ -25,7 +25,7 @@ def head(name: str) -> str:
 
 
 def rules(tools: list[Tool], must: bool, several: bool) -> str:
-    """A Lark grammar (llguidance's dialect) of answers: nothing but calls where they `must` be, else text, then calls."""
+    """A Lark grammar (llguidance's dialect) of answers: calls alone where they `must` be, else text, then calls."""
     lines = ["start: calls" if must else "start: free calls | rest"]
     more = f' ("\\n" {json.dumps(OPEN)} call){{0,{MOST - 1}}}' if several else ""
     lines.append(f"calls: {json.dumps(OPEN)} call{more}" if must else f"calls: call{more}")

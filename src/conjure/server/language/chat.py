@@ -15,18 +15,9 @@ from fastapi.responses import JSONResponse
 from conjure.server.errors import RESPONSES, Refusal
 from conjure.server.events import DONE, begun, event, unless_left
 from conjure.server.language import likelihoods
-from conjure.server.language.answering import (
-    Delta,
-    Plan,
-    Whole,
-    format_wanted,
-    merged,
-    requests_of,
-    tools_wanted,
-    usage,
-    wholes,
-)
+from conjure.server.language.answering import Delta, Whole, merged, usage, wholes
 from conjure.server.language.conversation import read_chat
+from conjure.server.language.planning import Plan, format_wanted, requests_of, tools_wanted
 from conjure.server.language.shapes import ChatRequest
 from conjure.server.language.talker import Talker, talker_of
 

@@ -15,9 +15,10 @@ from fastapi.responses import JSONResponse
 from conjure.server.errors import RESPONSES, Refusal
 from conjure.server.events import DONE, begun, event, unless_left
 from conjure.server.language import likelihoods
-from conjure.server.language.answering import Plan, format_wanted, merged, requests_of, usage, wholes
+from conjure.server.language.answering import merged, usage, wholes
 from conjure.server.language.chat import ignored_header
 from conjure.server.language.conversation import read_text
+from conjure.server.language.planning import Plan, format_wanted, requests_of
 from conjure.server.language.shapes import CompletionRequest
 from conjure.server.language.talker import Talker, talker_of
 
