@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from conjure.core.config import nearest
-from conjure.core.errors import ConfigError, DataError
-from conjure.feedback.opinions import Candidate, Opinion
+from conjure.core.errors import ConfigError
+from conjure.feedback.opinions import Candidate, Opinion, check_points
 from conjure.feedback.rankings import Ranked, ranked
+from conjure.feedback.records import TOKEN, joined, read
 from conjure.feedback.store import Store
-
-TOKEN = "imported"  # of raters who were not asked here
 
 
 def export(store: Store, round_id: int, path: Path, form: str = "pairs") -> Path:
@@ -37,17 +36,23 @@ def export(store: Store, round_id: int, path: Path, form: str = "pairs") -> Path
 
 
 def load(store: Store, round_id: int, path: Path) -> int:
-    """Rankings out of a JSONL file into a round, as they are recognised by their keys; how many there were.
+    """Rankings out of a file into a round, whichever of `records.py` they are; how many there were.
 
-    Pairs: prompt, chosen, rejected. K-wise: prompt, completions, ranks (null: not ranked), and perhaps rater. DataError
-    names the line that is neither; then nothing of the file is in the store.
+    DataError names the record that is none; then nothing of the file is in the store. Several rankings of
+    one prompt by one rater, such as pairs, are one judgement: the order that they have in common (`records.joined`).
     """
-    found = [_read(text, f"{path}, line {number}") for number, text in _lines(path)]
+    found = joined(read(path))
+    asked = store.asks(round_id)
+    for one in found:
+        check_points(one.scores, asked)
     for one in found:
         ids = store.add(round_id, one.prompt, [Candidate(text) for text in one.completions])
         ranks = {i: rank for i, rank in zip(ids, one.ranks) if not math.isnan(rank)}
-        prompt_id = store.prompt(one.prompt)
-        store.judge(round_id, store.rater(one.rater, TOKEN), prompt_id, Opinion(ranks))
+        points = {
+            name: {i: int(v) for i, v in zip(ids, values) if not math.isnan(v)} for name, values in one.scores.items()
+        }
+        opinion = Opinion(ranks, points)
+        store.judge(round_id, store.rater(one.rater, TOKEN), store.prompt(one.prompt), opinion)
     return len(found)
 
 
@@ -93,6 +98,7 @@ def label_studio(one: Ranked) -> Iterator[dict[str, Any]]:
     yield {
         "data": {"prompt": one.prompt, "items": items},
         "annotations": [{"completed_by": one.rater, "result": [result]}],
+        "meta": {"ranks": [_plain(rank) for rank in one.ranks]},  # a ranker knows no ties
     }
 
 
@@ -102,40 +108,6 @@ FORMS: dict[str, Callable[[Ranked], Iterator[dict[str, Any]]]] = {
     "argilla": argilla,
     "label-studio": label_studio,
 }
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as text: {error}") from None
-    return ((number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip())
-
-
-def _read(text: str, where: str) -> Ranked:
-    try:
-        record = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where} is not JSON: {error.msg}") from None
-    if not isinstance(record, dict) or not isinstance(record.get("prompt"), str):
-        raise DataError(f'{where} has no "prompt": each line is an object with prompt, chosen and rejected, or ranks')
-    rater = str(record.get("rater", TOKEN))
-    if isinstance(record.get("chosen"), str) and isinstance(record.get("rejected"), str):
-        return _checked(record["prompt"], [record["chosen"], record["rejected"]], [1, 2], rater, where)
-    if isinstance(record.get("completions"), list) and isinstance(record.get("ranks"), list):
-        return _checked(record["prompt"], record["completions"], record["ranks"], rater, where)
-    raise DataError(f'{where} needs "chosen" and "rejected", or "completions" and "ranks"')
-
-
-def _checked(prompt: str, completions: list[Any], ranks: list[Any], rater: str, where: str) -> Ranked:
-    if len(completions) != len(ranks):
-        raise DataError(f"{where} has {len(ranks)} ranks for {len(completions)} completions")
-    if not all(isinstance(c, str) for c in completions) or len(set(completions)) < len(completions):
-        raise DataError(f"{where}: completions should be texts, each another one")
-    if not all(r is None or isinstance(r, (int, float)) for r in ranks) or all(r is None for r in ranks):
-        raise DataError(f"{where}: ranks should be numbers, 1 for the best, or null")
-    numbers = tuple(math.nan if r is None else float(r) for r in ranks)
-    return Ranked(prompt, tuple(completions), numbers, {}, rater)
 
 
 def _plain(value: float) -> float | None:

@@ -63,18 +63,23 @@ def check(opinion: Opinion, known: set[int], asked: tuple[list[str], int], promp
     """DataError where an opinion names a completion that is not known, a criterion not asked for, or points beyond the
     scale, or where it says nothing. `asked` are the round's criteria and points.
     """
-    criteria, points = asked
     for name, rated in [("the ranking", opinion.ranks), *opinion.scores.items()]:
         if strange := [i for i in rated if i not in known]:
             raise DataError(f"{name} names completion {strange[0]}, which prompt {prompt_id} does not have")
-    for name, rated in opinion.scores.items():
-        if name not in criteria:
-            raise DataError(f"the round does not ask for {name!r} but for {', '.join(criteria)}")
-        if beyond := [v for v in rated.values() if not 1 <= v <= points]:
-            raise DataError(f"{beyond[0]} points for {name} are not from 1 to {points}")
+    check_points({name: tuple(rated.values()) for name, rated in opinion.scores.items()}, asked)
     if opinion.confidence is not None and not 0 <= opinion.confidence <= 1:
         raise DataError(f"a confidence of {opinion.confidence:g} is not from 0 to 1")
     if strange := [r for r in opinion.ranks.values() if not math.isfinite(r)]:
         raise DataError(f"a rank of {strange[0]} is not a number: leave out what was not ranked")
     if not opinion.skipped and not opinion.ranks and not opinion.scores:
         raise DataError(f"the judgement of prompt {prompt_id} says nothing: rank, score or skip it")
+
+
+def check_points(scores: dict[str, tuple[float, ...]], asked: tuple[list[str], int]) -> None:
+    """DataError where points are for a criterion that is not asked for, or beyond the scale; NaN is none given."""
+    criteria, points = asked
+    for name, values in scores.items():
+        if name not in criteria:
+            raise DataError(f"the round does not ask for {name!r} but for {', '.join(criteria) or 'ranks alone'}")
+        if beyond := [v for v in values if not math.isnan(v) and not 1 <= v <= points]:
+            raise DataError(f"{beyond[0]:g} points for {name} are not from 1 to {points}")

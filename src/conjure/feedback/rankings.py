@@ -43,9 +43,9 @@ class Panel:
 def ranked(store: Store, round_id: int) -> Iterator[Ranked]:
     """Every judgement in force that is not skipped, prompt by prompt; of a settled dispute what settled it alone."""
     rows = list(_rows(store, round_id))
-    settled = {row.prompt_id for _, _, row, _ in rows if row.adjudicates}
+    decided = {row.prompt_id for _, _, row, _ in rows if row.adjudicates}
     for prompt, rater, row, shown in rows:
-        if row.prompt_id in settled and not row.adjudicates:
+        if row.prompt_id in decided and not row.adjudicates:
             continue
         ids = list(shown)
         scores = {name: tuple(_number(rated.get(str(i))) for i in ids) for name, rated in row.scores.items()}
@@ -76,6 +76,15 @@ def panel(store: Store, round_id: int) -> Panel:
         for (rater, i), value in found.items():
             ratings[name][rows[rater], columns[i]] = value
     return Panel(tuple(rows), np.array(list(columns), int), np.array(list(items.values()), object), ratings)
+
+
+def settled(store: Store, round_id: int) -> set[str]:
+    """Prompts whose dispute somebody has settled."""
+    rows = sa.select(Prompt.text).join(Judgement, Judgement.prompt_id == Prompt.id)
+    with store.session() as session:
+        return set(
+            session.scalars(rows.where(Judgement.round_id == round_id, Judgement.adjudicates, ~Judgement.withdrawn))
+        )
 
 
 def checks(store: Store, round_id: int) -> dict[str, tuple[int, int]]:

@@ -72,6 +72,12 @@ class Store:
                 )
             return found.id
 
+    def asks(self, round_id: int) -> tuple[list[str], int]:
+        """The criteria of a round, and its most points."""
+        with self.session() as session:
+            asked = self._round(session, round_id)
+            return asked.criteria, asked.points
+
     def add(self, round_id: int, prompt: str, completions: list[Candidate]) -> list[int]:
         """A prompt with completions for a round; the completions' ids. What is there already is not added twice."""
         with self.session() as session:
@@ -235,14 +241,6 @@ class Store:
             )
             every = sa.select(sa.func.count(sa.distinct(Completion.prompt_id))).where(Completion.round_id == round_id)
             return done or 0, session.scalar(every) or 0
-
-    def settled(self, round_id: int) -> set[str]:
-        """Prompts whose dispute somebody has settled."""
-        with self.session() as session:
-            rows = sa.select(Prompt.text).join(Judgement, Judgement.prompt_id == Prompt.id)
-            return set(
-                session.scalars(rows.where(Judgement.round_id == round_id, Judgement.adjudicates, ~Judgement.withdrawn))
-            )
 
     def _task(self, session: Session, asked: Round, prompt: Prompt, rater_id: int) -> Task:
         rows = session.scalars(

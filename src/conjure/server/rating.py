@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from conjure.core.errors import ConfigError, ConjureError, DataError
 from conjure.feedback import overview
 from conjure.feedback.opinions import Opinion, Task
-from conjure.feedback.rankings import panel
+from conjure.feedback.rankings import panel, settled
 from conjure.feedback.store import Store
 from conjure.feedback.study import disputed_prompts
 
@@ -182,8 +182,8 @@ def _next(rating: Rating, who: _Whose) -> Task | None:
         queue = disputed_prompts(panel(store, who.lap.id))
     except DataError:  # one rater only: nothing can be disputed
         return None
-    settled = store.settled(who.lap.id)
-    left = [prompt for prompt in queue if prompt not in settled]
+    decided = settled(store, who.lap.id)
+    left = [prompt for prompt in queue if prompt not in decided]
     return store.task(who.lap.id, who.id, store.prompt(left[0])) if left else None
 
 
