@@ -18,10 +18,12 @@ DOMAINS = {
     "pairs": "conjure.domains.pairs.codec:PairsCodec",
     "series": "conjure.domains.series.codec:SeriesCodec",
     "unpaired": "conjure.domains.unpaired.codec:UnpairedCodec",
+    "music": "conjure.domains.music.codec:MusicCodec",
 }
 
 MODELS = {
     "autoencoder": "conjure.models.autoencoder:Autoencoder",
+    "chords": "conjure.models.chords:Chords",
     "circuit": "conjure.models.circuit:Circuit",
     "columns": "conjure.models.columns:AnyOrder",
     "cycle": "conjure.models.cycle:CycleGAN",
@@ -42,6 +44,7 @@ OBJECTIVES = {
     "counting": "conjure.objectives.counting:Counting",
     "cycle": "conjure.objectives.cycle:Cycle",
     "expectation": "conjure.objectives.expectation:Expectation",
+    "infilling": "conjure.objectives.infilling:Infilling",
     "iwae": "conjure.objectives.iwae:IWAE",
     "elbo": "conjure.objectives.elbo:ELBO",
     "likelihood": "conjure.objectives.likelihood:Likelihood",
@@ -64,6 +67,7 @@ REPORTS = {  # domain -> function that judges samples of it
     "pairs": "conjure.metrics.translated:judge",
     "series": "conjure.metrics.forecasts:judge",
     "unpaired": "conjure.metrics.restyled:judge",
+    "music": "conjure.metrics.musical:judge",
 }
 
 APPS = {
@@ -75,6 +79,7 @@ APPS = {
     "forecasting": "conjure.apps.forecasting:APP",
     "series": "conjure.apps.series:APP",
     "restyle": "conjure.apps.restyle:APP",
+    "music": "conjure.apps.music:APP",
 }
 
 COMPOSED = "conjure.composition.latents:Latents"  # the codec of a run through another artifact's codes

@@ -22,7 +22,7 @@ from conjure.recipe import Recipe
 ROWS = 100_000  # of data too large for memory, so many objects are looked at
 NGRAM = 6
 # Samples drawn unless a number is asked for: at least and at most so many.
-SAMPLES = {"table": (500, 50_000), "image": (256, 5_000), "video": (128, 1_000), "text": (64, 256)}
+SAMPLES = {"table": (500, 50_000), "image": (256, 5_000), "video": (128, 1_000), "text": (64, 256), "music": (50, 200)}
 
 
 def evaluate(
@@ -164,6 +164,7 @@ def _rows(encoded: Encoded) -> torch.Tensor:
 
 
 def facts_of(codec: Any) -> dict[str, Any]:
-    """What a table's columns are, as its codec found."""
+    """What a table's columns are, as its codec found; of other data what a codec offers its judge."""
     columns = codec.schema.columns if hasattr(codec, "schema") else ()
-    return {"kinds": {c.name: c.kind for c in columns}, "forms": {c.name: c.form for c in columns}}
+    found = {"kinds": {c.name: c.kind for c in columns}, "forms": {c.name: c.form for c in columns}}
+    return {**found, **getattr(codec, "judging", {})}

@@ -89,10 +89,10 @@ def _encode(
     if not hasattr(objects, "chunks"):
         if recipe.held_out <= 0:
             codec = learn(objects)
-            return codec, (codec.encode(objects), None)
+            return codec, (_shown_in_training(codec, objects), None)
         kept, held_out = corpus.split(objects, recipe.held_out, recipe.seed)
         codec = learn(kept)
-        return codec, (codec.encode(kept), codec.encode(_known(codec, held_out)))
+        return codec, (_shown_in_training(codec, kept), codec.encode(_known(codec, held_out)))
     if folder is None:
         raise ConfigError("this data does not fit in memory: give fit a folder (out) to keep its encoded form in")
     codec = learn(objects.sample(LEARN_FROM, recipe.seed))
@@ -100,6 +100,12 @@ def _encode(
     for chunk in objects.chunks():
         shards.append(codec.encode(_known(codec, chunk)))
     return codec, shards.split(max(1, min(20_000, int(recipe.held_out * objects.rows))))
+
+
+def _shown_in_training(codec: Codec, objects: Any) -> Encoded:
+    """Training rows; of a codec that knows how an object may be varied (a score, by its key), in all variants."""
+    varied = getattr(codec, "encode_training", None)
+    return varied(objects) if varied else codec.encode(objects)
 
 
 def _known(codec: Codec, objects: Any) -> Any:

@@ -26,7 +26,8 @@ def sample(artifact: Artifact, n: int, *, given: dict[str, Any] | None = None, s
         raise ConfigError(f"n is {n}; at least one sample must be asked for")
     given = dict(given or {})
     condition = artifact.codec.condition(given, n)
-    x = artifact.model.sample(n, given=condition, rng=generator(seed, "sample"))
+    limits = artifact.codec.limits(given, n) if hasattr(artifact.codec, "limits") else {}
+    x = artifact.model.sample(n, given=condition, rng=generator(seed, "sample"), **limits)
     if given and hasattr(artifact.codec, "fits"):
         x = _fitting(artifact, x, condition, (given, seed))
     return artifact.codec.decode(x, generator(seed, "decode"), given)

@@ -31,6 +31,7 @@ FLOORS = {
     "evaluation": 6,
     "aligning": 6,
     "generation": 6,
+    "composing": 6,
     "apps": 7,
     "attacking": 7,
     "feedback": 7,

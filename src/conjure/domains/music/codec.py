@@ -1,0 +1,128 @@
+"""Scores as tensors, in one of several layouts: voices on a grid, sets of keys, events, piano rolls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from conjure.core.config import fill
+from conjure.core.errors import ConfigError
+from conjure.core.space import Tokens
+from conjure.domains.music import checks, features, leading, words
+from conjure.domains.music.piece import TICKS, Pieces
+from conjure.domains.music.rules import Rules
+from conjure.domains.music.sets import SetFacts, Sets
+from conjure.domains.music.voices import CHANNELS, Facts, Voices
+from conjure.domains.protocol import Encoded
+
+
+class MusicCodec:
+    """Pieces to tensors and back; what a layout does is in a file of its own (`voices.py`, `sets.py`)."""
+
+    @dataclass(frozen=True)
+    class Config:
+        """layout: "voices" on a grid, or "sets" of keys sounding (the literature's frame-wise piano roll). step: frames
+        to a quarter note. voices: 0 takes as many as the pieces have, at most 8. frames: of the longest section; longer
+        pieces are cut where a bar begins. transpose: training shows every piece in all keys. upwards: a set is written
+        from its lowest note.
+        """
+
+        layout: Literal["voices", "sets"] = "voices"
+        step: int = 4
+        voices: int = 0
+        frames: int = 640
+        transpose: bool = True
+        upwards: bool = False
+
+        def __post_init__(self) -> None:
+            if self.step < 1 or TICKS % self.step:
+                raise ConfigError(f"codec.step is {self.step}; it should divide {TICKS}: 1, 2, 3, 4, 6, 8, 12 or 24")
+            if not 0 <= self.voices <= 8 or self.frames < 4:
+                raise ConfigError("codec.voices is 0 to 8, codec.frames at least 4")
+
+    def __init__(self, config: MusicCodec.Config, form: Voices | Sets, notes: tuple[str, ...] = ()):
+        self.config, self.form, self.notes = config, form, list(notes)
+        self.given_space: Tokens | None = None
+        if isinstance(form, Voices):
+            self.space = Tokens(form.vocab, (form.facts.frames, form.voices))
+            self.given_space = Tokens(form.size, (form.facts.frames, CHANNELS + form.voices))
+        else:
+            self.space = Tokens(form.vocab, (form.facts.frames, form.facts.notes))
+
+    @classmethod
+    def learn(cls, pieces: Pieces, config: MusicCodec.Config) -> MusicCodec:
+        """What the layout needs to know of training pieces; DataError where they do not suit it."""
+        if config.layout == "sets":
+            return cls(config, Sets.learn(pieces, config.step, config.transpose, config.upwards), pieces.notes)
+        form = Voices.learn(pieces, config.step, config.voices, config.frames, config.transpose)
+        return cls(config, form, pieces.notes)
+
+    @property
+    def judging(self) -> dict[str, Callable[..., Any]]:
+        """What a judge asks of single pieces."""
+        return {
+            "measures": features.measures,
+            "faults": leading.faults,
+            "runs": checks.runs,
+            "place": leading.place,
+        }
+
+    def describe(self) -> str:
+        """What was learnt, in one line."""
+        return self.form.describe()
+
+    def encode(self, pieces: Pieces) -> Encoded:
+        """A row a piece (a section of a long one), with its mask and condition."""
+        return self.form.encode(pieces)
+
+    def encode_training(self, pieces: Pieces) -> Encoded:
+        """Every piece in many keys."""
+        shifts = self.form.shifts(len(pieces)) if isinstance(self.form, Voices) else self.form.shifts()
+        return self.form.encode(pieces, shifts)
+
+    def adapt(self, pieces: Pieces) -> Pieces:
+        """Held-out pieces with notes out of range moved by octaves into it."""
+        return self.form.adapt(pieces) if isinstance(self.form, Voices) else pieces
+
+    def decode(self, x: Tensor, rng: torch.Generator | None = None, given: dict[str, Any] | None = None) -> Pieces:
+        """Pieces again, in the frames that `condition` asked for, each with its certificate."""
+        if isinstance(self.form, Sets):
+            return self.form.decode(x)
+        plans = words.plans(self.form, given or {}, len(x))
+        rules = Rules.of(given or {})
+        made = self.form.decode(x, plans)
+        return Pieces(tuple(rules.certified(one, plan) for one, plan in zip(made, plans)))
+
+    def condition(self, given: dict[str, Any], n: int) -> Tensor | None:
+        """The condition (N, T, 5 + V) from words; see `words.plans`. ConfigError names an unknown or impossible one."""
+        if isinstance(self.form, Sets):
+            if given:
+                raise ConfigError(
+                    f"the layout of sets takes no condition, so --given {next(iter(given))}= has no meaning"
+                )
+            return None
+        Rules.of(given)
+        return self.form.frame(words.plans(self.form, given, n))
+
+    def limits(self, given: dict[str, Any], n: int) -> dict[str, Callable[..., Any]]:
+        """What the model's `sample` is told to hold to, beside the condition."""
+        if isinstance(self.form, Sets):
+            return {}
+        rules = Rules.of(given)
+        return {"allow": rules.allow(self.form, words.plans(self.form, given, n))} if rules.any else {}
+
+    def state(self) -> dict[str, Any]:
+        return {"config": asdict(self.config), "facts": asdict(self.form.facts)}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> MusicCodec:
+        config = fill(cls.Config, state["config"], "codec")
+        if config.layout == "sets":
+            return cls(config, Sets(config.step, config.transpose, config.upwards, SetFacts(**state["facts"])))
+        facts = Facts(**state["facts"])
+        facts.shapes = [[s[0], tuple(tuple(m) for m in s[1]), *s[2:]] for s in facts.shapes]
+        return cls(config, Voices(config.step, config.transpose, facts))
