@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,7 @@ def serve(
     rate: Annotated[float, typer.Option(help="Requests a minute of each key or address; 0 = any number.")] = 0,
     weights: Annotated[str, typer.Option(help="fp32, bf16 or int8: rounded, to write text faster.")] = "fp32",
     root: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Keep uploads, fits and artifacts here.")] = None,
+    studio: Annotated[bool | None, typer.Option(help="The studio's pages, at /studio; with --root by default.")] = None,
     store: Annotated[str, typer.Option(metavar="URL", help="Database of the fits; SQLite below the root.")] = "",
 ) -> None:
     """Serve artifacts over HTTP; language models as OpenAI's clients know them."""
@@ -33,5 +35,9 @@ def serve(
 
     keys, sites, limits = tuple(api_key or ()), tuple(origin or ()), Limits(waiting=waiting, rate=rate)
     place = {"root": root, "store": store, "host": host, "port": port, "keys": keys, "origins": sites}
-    asked = Settings(slots=slots, weights=weights, limits=limits, **place)
+    if studio is None:
+        studio = root is not None and importlib.util.find_spec("gradio") is not None
+    if studio and importlib.util.find_spec("gradio") is None:
+        raise ConfigError("the studio needs the package gradio: pip install 'conjure[studio]'")
+    asked = Settings(studio=studio, slots=slots, weights=weights, limits=limits, **place)
     running.serve(replace(asked, artifacts=opening.named(artifacts or [])), typer.echo)

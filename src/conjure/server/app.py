@@ -42,6 +42,12 @@ def create(settings: Settings) -> FastAPI:
     _keep(app, service)
     for routes in (artifacts.router, fits.router, uploads.router):
         app.include_router(routes)
+    if settings.studio:
+        from conjure.server.studio.house import House  # here, since gradio takes two seconds to import
+        from conjure.server.studio.page import mount
+
+        chatting = {n: t for n, t in app.state.talkers.known.items() if hasattr(t.codec, "prompt")}
+        mount(app, House(app.state.shelf, app.state.uploads, app.state.jobs, chatting))
     app.openapi = lambda: _page(app)  # type: ignore[method-assign]
     app.add_middleware(Guard, service=service)
     if settings.origins:

@@ -18,6 +18,12 @@ from conjure.server.health import OPEN
 from conjure.server.service import Service
 from conjure.server.settings import LOOPBACK
 
+PAGES = "/studio"  # what its pages may load: themselves, and nothing from elsewhere
+PAGE_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; "
+    "frame-src 'self' data: blob:; frame-ancestors 'self'"
+)
 BRINGING = ("/uploads/", "/artifacts/")
 REMEMBERED = 10_000  # clients whose rates are kept in memory
 HEADERS = {
@@ -152,7 +158,7 @@ class Guard:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                _dress(message)
+                _dress(message, scope["path"])
             await send(message)
 
         try:
@@ -194,7 +200,7 @@ class Guard:
 
         async def sent(message: Any) -> None:
             if message["type"] == "http.response.start":
-                _dress(message)
+                _dress(message, scope["path"])
             await send(message)
 
         answer = refusal.response
@@ -210,10 +216,11 @@ def _too_large(most: int) -> Refusal:
     return Refusal(413, f"the body is larger than the {most:,} bytes that are taken")
 
 
-def _dress(message: Any) -> None:
+def _dress(message: Any, path: str) -> None:
     """Add security headers that a route has not set itself."""
     there = {name.lower() for name, _ in message["headers"]}
+    own = {"content-security-policy": PAGE_POLICY, "cache-control": "no-cache"} if path.startswith(PAGES) else {}
     message["headers"] = [
         *message["headers"],
-        *((name.encode(), value.encode()) for name, value in HEADERS.items() if name.encode() not in there),
+        *((k.encode(), v.encode()) for k, v in (HEADERS | own).items() if k.encode() not in there),
     ]

@@ -214,11 +214,11 @@ class Jobs:
             os.kill(int((self.folder / number / LOCK).read_text("utf-8")), which)
 
     def _place(self, number: str, status: str) -> int:
-        """How many queued jobs come before this one."""
+        """How many running or queued jobs come before a queued one."""
         if status != QUEUED:
             return 0
-        waiting = [job["number"] for job in reversed(self.all()) if job["status"] == QUEUED]
-        return waiting.index(number) if number in waiting else 0
+        before = [job["number"] for job in reversed(self.all()) if job["status"] in (RUNNING, QUEUED)]
+        return before.index(number) if number in before else 0
 
     def _write(self, number: str, order: Order) -> None:
         beside = self.folder / number / f".{SPEC}"

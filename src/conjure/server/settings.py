@@ -45,8 +45,9 @@ class Settings:
     """`artifacts` by the names clients know them by; `keys` of which a client must hold one (none: all are let in).
 
     root: the folder that jobs, uploads and their artifacts live in. store: the SQLAlchemy URL of the jobs' database,
-    SQLite below the root without it. slots: answers written at once by each language model. weights:
-    how its numbers are kept (fp32, bf16, int8). origins: other sites whose pages may call, such as https://a.example.
+    SQLite below the root without it. slots: answers written at once by each language model. weights: how its numbers
+    are kept (fp32, bf16, int8). origins: other sites whose pages may call, such as https://a.example. studio: whether
+    the pages of the studio are there too, at /studio.
     """
 
     artifacts: dict[str, Artifact] = field(default_factory=dict)
@@ -58,6 +59,7 @@ class Settings:
     slots: int = 8
     weights: str = "fp32"
     origins: tuple[str, ...] = ()
+    studio: bool = False
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

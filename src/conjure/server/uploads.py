@@ -77,6 +77,28 @@ class Uploads:
             shutil.rmtree(place, ignore_errors=True)
         return number, self.path(number)
 
+    def adopt(self, files: list[Path]) -> str:
+        """The number of an upload of files that lie on this machine already: one, or several in a folder."""
+        if self.folder is None:
+            raise Refusal(409, "this server keeps nothing: start it with --root FOLDER")
+        if wrong := [f.name for f in files if not re.fullmatch(FILE, f.name) or f.name.startswith(".")]:
+            raise Refusal(400, f"{wrong[0][:80]!r} is no file name: no slashes, no control characters, no dot first")
+        if empty := [f.name for f in files if not f.stat().st_size]:
+            raise Refusal(400, f"{empty[0]} is empty: it has 0 bytes")
+        number = secrets.token_hex(8)
+        place = self.folder / f".{number}"
+        try:
+            inner = place if len(files) == 1 else place / "files"
+            inner.mkdir(parents=True)
+            for file in files:
+                shutil.copyfile(file, inner / file.name)
+            if len(files) == 1 and files[0].suffix.lower() == ".zip":
+                self._unzip(inner / files[0].name)
+            place.rename(self.folder / number)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+        return number
+
     @staticmethod
     def _unzip(archive: Path) -> None:
         """Put an archive's files where the archive was."""

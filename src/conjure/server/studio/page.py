@@ -1,0 +1,46 @@
+"""All pages of the studio, and how they are mounted: offline, in one look, at phone width, dark and light."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+
+import gradio as gr
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+
+from conjure.server.studio import drawing, fitting, gallery, judging, talking
+from conjure.server.studio.house import House
+
+PATH = "/studio"
+FONTS = ["system-ui", "sans-serif"]
+CSS = ".gradio-container{max-width:1100px!important;margin:auto}footer{display:none!important}"
+
+
+def build(house: House) -> gr.Blocks:
+    """The studio of a server."""
+    with gr.Blocks(title="conjure studio", analytics_enabled=False) as pages:
+        gr.Markdown("# conjure\nLearn the distribution of your data, make more in its likeness, judge it honestly.")
+        with gr.Tabs():
+            with gr.Tab("Gallery", id="gallery"):
+                gallery.page(house, pages)
+            with gr.Tab("Fit", id="fit"):
+                fitting.page(house, pages)
+            with gr.Tab("Sample", id="sample"):
+                drawing.page(house, pages)
+            with gr.Tab("Evaluate", id="evaluate"):
+                judging.page(house, pages)
+            if house.talkers:
+                with gr.Tab("Chat", id="chat"):
+                    talking.page(house)
+    return pages
+
+
+def mount(app: FastAPI, house: House) -> None:
+    """Put the studio at /studio of an application."""
+    theme: Any = gr.themes.Base(font=FONTS, font_mono=["ui-monospace", "monospace"])
+    pages = build(house).queue(max_size=64, default_concurrency_limit=4)
+    app.add_api_route("/", lambda: RedirectResponse(f"{PATH}/"), include_in_schema=False)
+    gr.mount_gradio_app(app, pages, path=PATH, theme=theme, css=CSS, ssr_mode=False, show_error=True, footer_links=[])
