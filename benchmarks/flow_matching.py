@@ -26,8 +26,14 @@ import numpy as np
 from readme import table
 from stage import RESULTS, ROOT, interval, peer_python, write
 
-PLANAR = {"points": 20_000, "draws": 1_500, "batch": 256, "plan": {"net": "perceptron", "width": 128, "layers": 2}}
-DIGITS = {"draws": 1_000, "batch": 128, "plan": {"net": "unet", "width": 128, "channels": 12}}
+PLANAR = {
+    "points": 20_000,
+    "draws": 1_500,
+    "batch": 256,
+    "plan": {"net": "perceptron", "width": 128, "layers": 2},
+    "solver": "heun",
+}
+DIGITS = {"draws": 1_000, "batch": 128, "plan": {"net": "unet", "width": 128, "channels": 12}, "solver": "adams"}
 PEER = {"planar": {"steps": 1_500, "rate": 1e-3}, "digits": {"steps": 600, "rate": 1e-3}}
 OURS = {
     "planar": {"steps": 1_200, "rate": 2e-3, "average": 0.99, "coupling": "transport"},
@@ -174,7 +180,7 @@ def one(spec: dict[str, Any]) -> None:
     cpu = time.process_time() - started
     made = {}
     for calls in CALLS:
-        drawn = Flow(model.space, None, Flow.Config(**spec["plan"], evaluations=calls))
+        drawn = Flow(model.space, None, Flow.Config(**spec["plan"], solver=spec["solver"], evaluations=calls))
         drawn.load_state_dict(model.state_dict())
         with torch.no_grad():
             made[str(calls)] = drawn.eval().sample(spec["draws"], rng=torch.Generator().manual_seed(spec["seed"]))
