@@ -1,6 +1,6 @@
 """DejaVu Sans to Serif and back, learnt without pairs and scored on pairs, beside pytorch-CycleGAN-and-pix2pix.
 
-    python benchmarks/cyclegan_glyphs.py [--repeats 2] [--steps 1400] [--part test] [--more] [--peer DIR]
+    python benchmarks/cyclegan_glyphs.py [--repeats 2] [--steps 1400] [--part test] [--more | --ours] [--peer DIR]
 
 Training sees 1,300 code points of the one font and 1,300 others of the other, so no pair is ever met. The error is
 the mean absolute difference of brightness, 0 to 1, to the true glyph of the other font, over code points that neither
@@ -50,20 +50,27 @@ def main() -> None:
     words.add_argument("--steps", type=int, default=1400, help="steps of ours")
     words.add_argument("--part", choices=("test", "validation"), default="test")
     words.add_argument("--more", action="store_true", help="add repeats to those in the results file")
+    words.add_argument(
+        "--ours", action="store_true", help="ours alone anew, beside the peer's runs in the results file"
+    )
     words.add_argument("--peer", type=Path, default=PEERS / NAME, help="a clone; made here when absent")
     asked = words.parse_args()
     _, drawn = glyphs()
     parts = split(drawn.shape[1])
     truth = drawn[:, parts[asked.part]]
     earlier = RESULTS / "cyclegan_glyphs.json"
-    runs: dict[str, list[dict[str, float]]] = json.loads(earlier.read_text("utf-8"))["runs"] if asked.more else {}
+    runs: dict[str, list[dict[str, float]]] = {}
+    if asked.more or asked.ours:
+        runs = json.loads(earlier.read_text("utf-8"))["runs"]
+    if asked.ours:
+        runs["conjure"] = []
     runs[NOTHING] = [scored(truth, truth[::-1])]
     done = len(runs.get("conjure", []))
     with tempfile.TemporaryDirectory() as folder:
         at = Path(folder)
         prepare(drawn, parts, asked.part, at)
         for seed in range(done, done + asked.repeats):
-            for name, run in ((NAME, theirs), ("conjure", ours)):
+            for name, run in (("conjure", ours),) if asked.ours else ((NAME, theirs), ("conjure", ours)):
                 made, seconds = run(at / f"{name}-{seed}", at, seed, asked)
                 runs.setdefault(name, []).append({**scored(truth, made), "cpu_seconds": seconds})
                 print(seed, name, runs[name][-1], flush=True)

@@ -1,6 +1,6 @@
 """Flow matching beside torchcfm 1.0.7 with the same networks: 2-D sets and MNIST, CPU-seconds of training.
 
-    python benchmarks/flow_matching.py [planar] [digits] [--seeds 3]
+    python benchmarks/flow_matching.py [planar] [digits] [--seeds 3] [--ours]
 
 Both sides train the very same network file (nets/field.py, loaded into the peer's environment): a perceptron for
 points, a U-Net for digits. The peer's loop is that of its tutorials, by both of its matchers. CPU-seconds are of the
@@ -26,8 +26,14 @@ import numpy as np
 from readme import table
 from stage import RESULTS, ROOT, interval, peer_python, write
 
-PLANAR = {"points": 20_000, "draws": 1_500, "batch": 256, "plan": {"net": "perceptron", "width": 128, "layers": 2}}
-DIGITS = {"draws": 1_000, "batch": 128, "plan": {"net": "unet", "width": 128, "channels": 12}}
+PLANAR = {
+    "points": 20_000,
+    "draws": 1_500,
+    "batch": 256,
+    "plan": {"net": "perceptron", "width": 128, "layers": 2},
+    "solver": "heun",
+}
+DIGITS = {"draws": 1_000, "batch": 128, "plan": {"net": "unet", "width": 128, "channels": 12}, "solver": "adams"}
 PEER = {"planar": {"steps": 1_500, "rate": 1e-3}, "digits": {"steps": 600, "rate": 1e-3}}
 OURS = {
     "planar": {"steps": 1_200, "rate": 2e-3, "average": 0.99, "coupling": "transport"},
@@ -48,6 +54,7 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("what", nargs="*", default=["planar", "digits"])
     words.add_argument("--seeds", type=int, default=3)
+    words.add_argument("--ours", action="store_true", help="ours alone anew, beside the peer's runs there are")
     words.add_argument("--one", type=Path, help="(one of our runs, in a process of its own)")
     asked = words.parse_args()
     if asked.one:
@@ -58,10 +65,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(asked.seeds):
             for name in names:
-                if len(found.setdefault(name, [])) > seed:
+                kept = found.setdefault(name, [])[seed : seed + 1]
+                if bool(kept) != asked.ours:
                     continue
-                rows = digits(seed, Path(folder)) if name == "MNIST" else planar(name, seed, Path(folder))
-                found[name].append(rows)
+                where = seed, Path(folder), bool(kept)
+                rows = digits(where) if name == "MNIST" else planar(name, where)
+                found[name][seed : seed + 1] = [{**(kept[0] if kept else {}), **rows}]
                 print(name, seed, {k: {a: round(b, 4) for a, b in v.items()} for k, v in rows.items()}, flush=True)
                 keep(found)
     print(table("flow_matching"))
@@ -99,15 +108,18 @@ def checkerboard(n: int, rng: np.random.Generator) -> np.ndarray:
 SETS = {"moons": moons, "8 Gaussians": eight, "checkerboard": checkerboard}
 
 
-def planar(name: str, seed: int, folder: Path) -> dict[str, dict[str, float]]:
+Where = tuple[int, Path, bool]  # seed, folder for files, whether ours alone runs
+
+
+def planar(name: str, where: Where) -> dict[str, dict[str, float]]:
     """One seed of a 2-D set: every row's figures."""
-    rng = np.random.default_rng([seed, *name.encode()])
+    rng = np.random.default_rng([where[0], *name.encode()])
     data, held_out, more = (SETS[name](n, rng) for n in (PLANAR["points"], PLANAR["draws"], PLANAR["draws"]))
     rows = {"held-out points": {"distance": wasserstein(more, held_out)}}
-    return rows | runs("planar", PLANAR, data, (seed, folder), lambda made: wasserstein(made, held_out))
+    return rows | runs("planar", PLANAR, data, where, lambda made: wasserstein(made, held_out))
 
 
-def digits(seed: int, folder: Path) -> dict[str, dict[str, float]]:
+def digits(where: Where) -> dict[str, dict[str, float]]:
     """One seed of MNIST: every row's figures."""
     from judges import distance, judge
     from pictures import mnist
@@ -120,17 +132,17 @@ def digits(seed: int, folder: Path) -> dict[str, dict[str, float]]:
     def judged(made: np.ndarray) -> float:
         return distance(eye, test, ((made[:, 0] + 1) * 127.5).round().clip(0, 255).astype(np.uint8))
 
-    return rows | runs("digits", DIGITS, data, (seed, folder), judged)
+    return rows | runs("digits", DIGITS, data, where, judged)
 
 
-def runs(kind: str, sizes: dict[str, Any], data: np.ndarray, where: tuple[int, Path], judge: Any) -> dict[str, Any]:
+def runs(kind: str, sizes: dict[str, Any], data: np.ndarray, where: Where, judge: Any) -> dict[str, Any]:
     """Ours and the peer's runs on the same data, one after the other."""
-    seed, folder = where
+    seed, folder, alone = where
     np.save(folder / "data.npy", data.astype(np.float32))
-    rows = {}
-    python = peer_python("torchcfm", PACKAGES)
+    rows, couplings = {}, ("transport", "independent") if kind == "planar" else ("independent",)
     spec = {"data": str(folder / "data.npy"), "out": str(folder / "made.npz"), "seed": seed, **sizes}
-    for coupling in ("transport", "independent") if kind == "planar" else ("independent",):
+    for coupling in () if alone else couplings:
+        python = peer_python("torchcfm", PACKAGES)
         theirs = {**spec, **PEER[kind], "coupling": coupling, "solvers": ["dopri5"]}
         done = run([str(python), str(ROOT / "benchmarks" / "peers" / "flows.py")], theirs, folder)
         rows[f"torchcfm, {coupling}"] = {"cpu_seconds": float(done["cpu"]), "distance": judge(done["dopri5"])}
@@ -174,7 +186,7 @@ def one(spec: dict[str, Any]) -> None:
     cpu = time.process_time() - started
     made = {}
     for calls in CALLS:
-        drawn = Flow(model.space, None, Flow.Config(**spec["plan"], evaluations=calls))
+        drawn = Flow(model.space, None, Flow.Config(**spec["plan"], solver=spec["solver"], evaluations=calls))
         drawn.load_state_dict(model.state_dict())
         with torch.no_grad():
             made[str(calls)] = drawn.eval().sample(spec["draws"], rng=torch.Generator().manual_seed(spec["seed"]))

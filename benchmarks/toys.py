@@ -57,7 +57,7 @@ class Prior(VAE):
 
 def vae(data: Data, name: str) -> Model:
     model = Prior(Dense((2,)), None, VAE.Config(latent=2, width=64))
-    learn(ELBO(model, ELBO.Config()), data, steps=1000, batch=256, rate=1e-2, validate_every=500)
+    learn(ELBO(model, ELBO.Config(anneal=0.5)), data, steps=1500, batch=256, rate=4e-3, validate_every=1500)
     codes = []
     with torch.no_grad():
         for part in data:

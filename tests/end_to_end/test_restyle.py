@@ -94,7 +94,14 @@ def test_a_stopped_run_ends_in_the_same_weights_and_the_same_pool(folder, tmp_pa
         training = fill(Training, recipe.training, "training")
         made = Trainer(goal, training, (Examples(encoded), Examples(encoded)), folder=at)
         if stop:
-            goal.progress = lambda fraction: made.stop() if fraction >= stop else None
+            told = goal.progress
+
+            def progress(fraction):
+                told(fraction)
+                if fraction >= stop:
+                    made.stop()
+
+            goal.progress = progress
         return made
 
     whole = trainer(tmp_path / "whole")

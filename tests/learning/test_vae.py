@@ -52,28 +52,22 @@ def test_a_table_beats_independent_columns():
 
 
 def test_every_mode_is_reached_by_a_flow_as_the_prior():
-    """Ten seconds for two models: the bound leaves holes in N(0, 1), of which the second one knows."""
-    train, held_out = ring(8000, 0), ring(1000, 1)
+    """Ten seconds for two models: codes leave holes in N(0, 1), of which the second one knows."""
+    data = ring(8000, 0), ring(1000, 1)
     torch.manual_seed(0)
     model = VAE(Dense((2,)), None, VAE.Config(latent=2, width=64))
-    learn(ELBO(model, ELBO.Config()), (Encoded(train), Encoded(held_out)), steps=800, batch=256, rate=1e-2)
+    told = {"batch": 256, "rate": 3e-3, "validate_every": 1000}
+    learn(ELBO(model, ELBO.Config(anneal=0.5)), (Encoded(data[0]), Encoded(data[1])), steps=1000, **told)
     with torch.no_grad():
-        codes = [
-            mean + scale.exp() * torch.randn_like(mean)
-            for mean, scale in (model.posterior(x, None) for x in (train, held_out))
-        ]
+        spread = [model.posterior(x, None) for x in data]
+        codes = [Encoded(mean + log_scale.exp() * torch.randn_like(mean)) for mean, log_scale in spread]
     prior = Flow(Dense((2,)), None, Flow.Config(width=64, layers=2))
-    learn(
-        Matching(prior, Matching.Config()),
-        tuple(Encoded(z) for z in codes),
-        steps=600,
-        batch=512,
-        rate=3e-3,
-        average=0.99,
-    )
+    learn(Matching(prior, Matching.Config()), (codes[0], codes[1]), steps=600, average=0.99, **told)
+    rng = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        rng = torch.Generator().manual_seed(0)
         made = model.likelihood.draw(model.writer(prior.sample(4000, rng=rng), None), rng)
     share, each = hits(made, MODES)
-    assert share > 0.9
+    plain, _ = hits(model.sample(4000, rng=rng).detach(), MODES)
+    assert share > 0.6
+    assert share > plain + 0.1, (share, plain)
     assert (each > 0.4 / 8).all()

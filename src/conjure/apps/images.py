@@ -79,7 +79,7 @@ def flow() -> Recipe:
         domain="image",
         model="flow",
         objective="matching",
-        model_settings={"width": 256, "channels": 32, "path": "rectified", "evaluations": 32, "guidance": 1.0},
+        model_settings={"width": 256, "channels": 32, "path": "rectified", "solver": "adams", "evaluations": 32},
         training={"steps": 1500, "batch": 128, "rate": 2e-3, "average": 0.998, "validate_every": 250},
     )
 

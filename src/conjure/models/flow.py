@@ -14,12 +14,13 @@ from conjure.core.rng import generator
 from conjure.core.space import Columns, Dense, Space
 from conjure.models.conditions import codes
 from conjure.models.protocol import Model
-from conjure.models.solvers import Function, adaptive, euler, heun
+from conjure.models.solvers import Function, adams, adaptive, euler, heun
 from conjure.nets.analog import Analog
 from conjure.nets.field import Field, Plan, refusal
 from conjure.nets.likelihoods import normal
 
 VALUES = 2**18  # numbers moved at a time, so that memory stays bounded
+SOLVERS = {"euler": euler, "heun": heun, "adams": adams}
 EXACT = 16  # up to so many dimensions the divergence is summed, beyond them it is estimated
 
 
@@ -42,10 +43,10 @@ class Flow(Model):
     class Config:
         """net: "auto" is a U-Net for pictures of at least 12 a side and clips of them, a Transformer for series and
         other clips, else a perceptron; patch: what the Transformer takes for a token (0: what fits). evaluations:
-        calls of the network a draw with solver "euler" or "heun" (two calls a step); "adaptive" calls it until the
-        error is within tolerance, as log_prob always does. guidance: how far to go from the field without a condition
-        towards the one with it, and beyond. levels: pictures in a finite box hold that many even steps, and log_prob
-        is that of the step. probes: random directions that estimate a divergence.
+        calls of the network a draw with solver "euler", "adams" or "heun" (two calls a step); "adaptive" calls it until
+        the error is within tolerance, as log_prob always does. guidance: how far to go from the field without a
+        condition towards the one with it, and beyond. levels: pictures in a finite box hold that many even steps, and
+        log_prob is that of the step. probes: random directions that estimate a divergence.
         """
 
         net: Literal["auto", "perceptron", "unet", "transformer"] = "auto"
@@ -55,7 +56,7 @@ class Flow(Model):
         heads: int = 4
         patch: int = 0
         path: Literal["rectified", "cosine"] = "rectified"
-        solver: Literal["euler", "heun", "adaptive"] = "heun"
+        solver: Literal["euler", "heun", "adams", "adaptive"] = "heun"
         evaluations: int = 32
         tolerance: float = 1e-4
         guidance: float = 1.0
@@ -153,7 +154,7 @@ class Flow(Model):
         config = self.config
         if config.solver == "adaptive":
             return adaptive(slope, x, (0.0, 1.0), config.tolerance)
-        return (euler if config.solver == "euler" else heun)(slope, x, (0.0, 1.0), config.evaluations)
+        return SOLVERS[config.solver](slope, x, (0.0, 1.0), config.evaluations)
 
     def _log_density(self, x: Tensor, given: Tensor | None, directions: Tensor) -> Tensor:
         start = torch.cat([x.flatten(1), x.new_zeros(len(x), 1)], 1)

@@ -15,6 +15,7 @@ from conjure.core.space import Columns, Dense, Tokens
 from conjure.nets.columns import Layout
 
 TINY = 1e-6
+PACE = 10.0  # optimizers move a parameter by a rate a step; a scale has orders of magnitude to go, and is a multiple
 
 
 class Logistic(nn.Module):
@@ -74,7 +75,11 @@ class Gaussian(nn.Module):
     def __init__(self, space: Dense):
         super().__init__()
         self.space = space
-        self.log_scale = nn.Parameter(torch.zeros(space.shape))
+        self.paced = nn.Parameter(torch.zeros(space.shape))
+
+    @property
+    def log_scale(self) -> Tensor:
+        return PACE * self.paced
 
     def log_prob(self, written: Tensor, x: Tensor) -> Tensor:
         return normal_log_density(x, written.squeeze(1).float(), self.log_scale)
@@ -167,7 +172,12 @@ class MixedColumns(nn.Module):
         self.layout = Layout(space)
         self.count = sum(self.layout.numbers)
         if self.count:
-            self.log_scale = nn.Parameter(torch.zeros(self.count))
+            self.paced = nn.Parameter(torch.zeros(self.count))
+
+    @property
+    def log_scale(self) -> Tensor:
+        """Of each number, (numbers,)."""
+        return PACE * self.paced
 
     def log_prob(self, written: Tensor, x: Tensor) -> Tensor:
         index, value = self.layout.places(x)

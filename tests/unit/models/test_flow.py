@@ -10,7 +10,7 @@ from torch.distributions import Normal
 from conjure.core.errors import ConfigError
 from conjure.core.space import Category, Columns, Dense, Number
 from conjure.models.flow import Flow
-from conjure.models.solvers import adaptive, euler, heun
+from conjure.models.solvers import adams, adaptive, euler, heun
 
 PLANE = Dense((2,))
 LABEL = Columns((Category("label", 3),))
@@ -64,13 +64,13 @@ def to_normal(path, space=PLANE, **settings):
     return model, Normal(mean, scale)
 
 
-@pytest.mark.parametrize(("solve", "order"), [(euler, 1), (heun, 2)])
+@pytest.mark.parametrize(("solve", "order"), [(euler, 1), (heun, 2), (adams, 2)])
 def test_twice_the_calls_divide_the_error_by_two_to_the_order(solve, order):
     coarse, fine = ((solve(turn, START, (0.0, 1.0), calls) - EXACT).norm() for calls in (200, 400))
     assert math.log2(coarse / fine) == pytest.approx(order, abs=0.05)
 
 
-@pytest.mark.parametrize("solve", [euler, heun])
+@pytest.mark.parametrize("solve", [euler, heun, adams])
 def test_the_network_is_called_as_often_as_asked(solve):
     calls = []
     solve(lambda x, t, rows: calls.append(1) or x, START, (0.0, 1.0), 12)

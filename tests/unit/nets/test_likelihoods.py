@@ -7,7 +7,7 @@ import torch
 from torch.distributions import Categorical, Normal
 
 from conjure.core.space import Category, Columns, Dense, Number
-from conjure.nets.likelihoods import Bernoulli, Gaussian, Logistic, MixedColumns, floor_scale
+from conjure.nets.likelihoods import PACE, Bernoulli, Gaussian, Logistic, MixedColumns, floor_scale
 
 PIXEL = Dense((1,), -1.0, 1.0)
 
@@ -49,7 +49,7 @@ def test_bernoulli_on_grey_is_the_mean_over_binary_pictures():
 def test_the_gaussian_is_torchs():
     head = Gaussian(Dense((2,)))
     with torch.no_grad():
-        head.log_scale.copy_(torch.tensor([0.5, -1.0]))
+        head.paced.copy_(torch.tensor([0.5, -1.0]) / PACE)
     mean, x = torch.tensor([[[0.3, -2.0]]]), torch.tensor([[1.0, -1.5]])
     expected = Normal(mean[:, 0], floor_scale(head.log_scale).exp()).log_prob(x)
     assert torch.allclose(head.log_prob(mean, x), expected)
