@@ -110,6 +110,23 @@ def sample(
 
 
 @app.command()
+def export(
+    folder: Folder,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="A new folder.")],
+    form: Annotated[str, typer.Option("--as", help="huggingface: what transformers, vLLM and others open.")] = (
+        "huggingface"
+    ),
+    weights: Annotated[str, typer.Option(help="fp32, fp16 or bf16.")] = "fp32",
+) -> None:
+    """Write a language model in the form that other tools open."""
+    from conjure.pretrained import saving
+
+    if form != "huggingface":
+        raise ConfigError(f"--as can be huggingface, not {form!r}")
+    typer.echo(f"wrote {saving.save(_opened(folder), out, weights=weights)}")
+
+
+@app.command()
 def complete(
     folder: Folder,
     data: Annotated[str, typer.Argument(help="A table with gaps, texts to translate, a series to go on with.")],

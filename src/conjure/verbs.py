@@ -71,6 +71,12 @@ class Generative:
         """Write the artifact's folder."""
         return artifacts.save(self.artifact, Path(folder))
 
+    def export(self, folder: str | Path, *, weights: str = "fp32") -> Path:
+        """Write a language model as a Hugging Face folder. See `pretrained.saving.save`."""
+        from conjure.pretrained import saving
+
+        return saving.save(self.artifact, folder, weights=weights)
+
     @property
     def card(self) -> dict[str, Any]:
         return self.artifact.card

@@ -37,6 +37,7 @@ FLOORS = {
     "feedback": 7,
     "listing": 7,
     "screen": 7,
+    "talking": 7,
     "verbs": 8,
     "server": 9,
     "products": 10,

@@ -28,6 +28,36 @@ def _assistant() -> None:
 
 
 @assistant.command()
+def chat(
+    place: Annotated[
+        str, typer.Argument(metavar="PLACE", help="A folder that fit wrote, a Hugging Face folder, .gguf, or smollm2.")
+    ] = "smollm2",
+    message: Annotated[str | None, typer.Option("-m", "--message", help="Answer this one message and end.")] = None,
+    system: Annotated[str | None, typer.Option(help="What the model is told before all else.")] = None,
+    temperature: Annotated[float, typer.Option(help="How freely words are drawn; 0 takes the likeliest.")] = 0.4,
+    top_p: Annotated[float, typer.Option(help="Draw from the fewest words of this probability.")] = 0.9,
+    repetition: Annotated[float, typer.Option(help="Above 1, words that were said come back less.")] = 1.1,
+    limit: Annotated[int, typer.Option(help="Tokens of an answer at most.")] = 512,
+    seed: Annotated[int | None, typer.Option(help="Same seed and messages, same answers.")] = None,
+    weights: Annotated[str, typer.Option(help="fp32, or rounded to write faster: int8.")] = "fp32",
+) -> None:
+    """Talk to a language model; from a pipe, one message a line."""
+    import sys
+
+    from conjure import talking
+    from conjure.models.decoding import Choice
+    from conjure.pretrained import opening
+
+    if limit < 1:
+        raise ConfigError(f"--limit is {limit}; an answer has at least 1 token")
+    manner = talking.Manner(Choice(temperature, top_p=top_p, repetition=repetition), limit, system, seed)
+    opened = opening.load(place)
+    if message is None and sys.stdin.isatty():
+        typer.echo(talking.welcome(opened, place), err=True)
+    talking.chat(talking.Talk(opened, manner, weights), message)
+
+
+@assistant.command()
 def compare(
     folder: Folder,
     prompts: Annotated[Path, typer.Argument(metavar="PROMPTS", help="A .jsonl with prompts, or a prompt a line.")],

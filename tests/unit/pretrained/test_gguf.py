@@ -48,7 +48,8 @@ def test_rounded_weights_are_what_the_package_makes_of_them(kind: str, tmp_path:
     model = model_of("llama", hidden_size=256, intermediate_size=256, num_hidden_layers=1)
     model = rounded_model(model, write(model, tmp_path / "a.gguf", kind))
     wanted = wanted_of(model)
-    assert wanted.isfinite().all() and wanted.std() > 1e-3
+    assert wanted.isfinite().all()
+    assert wanted.std() > 1e-3
     torch.testing.assert_close(logits_of(tmp_path / "a.gguf"), wanted, atol=1e-4, rtol=1e-5)
 
 
@@ -76,12 +77,12 @@ def test_bytes_that_were_changed_are_refused_or_harmless(tmp_path: Path):
     path = tmp_path / "a.gguf"
     write(model_of("llama"), path)
     whole, rng = path.read_bytes(), torch.Generator().manual_seed(0)
-    refused = 0
+    refused = []
     for at in torch.randint(0, 9000, (150,), generator=rng).tolist():
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
         try:
             ours.load(path)
         except ArtifactError as error:
-            refused += 1
-            assert "a.gguf" in str(error)
-    assert refused > 5
+            refused.append(str(error))
+    assert len(refused) > 5
+    assert all("a.gguf" in said for said in refused)

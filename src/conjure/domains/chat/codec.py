@@ -92,7 +92,7 @@ class ChatCodec:
             raise ConfigError(
                 f"conversations take no --given {unknown[0]!r}: {nearest(unknown[0], ['prompt', 'length'])}"
             )
-        prompt = self.tokenizer.cut(str(given.get("prompt", ""))) or [self.end]
+        prompt = self.tokenizer.open(str(given.get("prompt", ""))) or [self.end]
         length = int(given.get("length", self.config.length))
         return torch.cat([torch.tensor(prompt), torch.full((length,), -1)]).unsqueeze(0)
 
