@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from conjure.core.errors import ArtifactError, ConfigError
 from conjure.generation.lookup import Lookup
@@ -123,10 +124,8 @@ class Sequence:
         return token if token in self._ends else self._guide.affordable(token, self.limit - self.written)
 
     def _likely(self, logits: np.ndarray, token: int) -> Likely:
-        count = min(self.request.logprobs, len(logits))
-        exact = logits.astype(np.float64) - logits.max()
-        exact -= np.log(np.exp(exact).sum())
-        best = np.argpartition(-logits, count - 1)[:count]
-        best = best[np.argsort(-logits[best], kind="stable")]
-        others = tuple(Likely(int(t), self.script.spelling(int(t)), float(exact[t])) for t in best)
-        return Likely(token, self.script.spelling(token), float(exact[token]), others)
+        found = torch.from_numpy(logits)
+        total, spell = float(found.logsumexp(0)), self.script.spelling
+        best = found.topk(min(self.request.logprobs, len(logits)))
+        others = tuple(Likely(t, spell(t), x - total) for t, x in zip(best.indices.tolist(), best.values.tolist()))
+        return Likely(token, spell(token), float(logits[token]) - total, others)

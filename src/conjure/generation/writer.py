@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -100,6 +101,7 @@ class Writer:
         self._changed, self._ended = threading.Condition(), False
         self._thread = threading.Thread(target=self._work, name="conjure-writer", daemon=True)
         self._thread.start()
+        atexit.register(self.close)  # a thread must not be in the midst of C when Python ends
 
     def stream(self, request: Request) -> Stream:
         """The answer piece by piece. DataError says at once when the prompt is empty or longer than the context."""
@@ -126,6 +128,7 @@ class Writer:
 
     def close(self) -> None:
         """End the thread; texts under way end with an error."""
+        atexit.unregister(self.close)
         with self._changed:
             self._ended = True
             self._changed.notify()
