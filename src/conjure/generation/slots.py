@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,6 +10,15 @@ import torch
 
 from conjure.models.llm import LLM
 from conjure.models.protocol import Model
+
+
+@dataclass(frozen=True)
+class Part:
+    """Further tokens of a slot, and of how many of the last of them logits are wanted."""
+
+    slot: int
+    tokens: list[int]
+    wanted: int = 1
 
 
 class Slots(Protocol):
@@ -20,8 +30,8 @@ class Slots(Protocol):
         """A free slot for a prompt, and how many of its tokens are in its memory already."""
         ...
 
-    def read(self, slots: list[int], parts: list[list[int]]) -> np.ndarray:
-        """Logits (B, V) after further tokens of each of these slots (their numbers rise), at least one each."""
+    def read(self, parts: list[Part]) -> list[np.ndarray]:
+        """Logits (wanted, V) of each part; no slot stands in two."""
         ...
 
     def forget(self, slot: int) -> None:
@@ -67,18 +77,38 @@ class Rows:
         self.held[slot] = prompt[:kept]
         return slot, kept
 
-    def read(self, slots: list[int], parts: list[list[int]]) -> np.ndarray:
-        lengths = [len(part) for part in parts]
-        longest = max(lengths)
-        tokens = torch.tensor([part + [0] * (longest - len(part)) for part in parts])
-        tokens, rows = tokens.view(len(parts), longest), torch.tensor(slots)
-        uneven = torch.tensor(lengths) if min(lengths) < longest else None
-        logits = self.model.read(tokens.to(self.model.device), self.reading, uneven, rows)
+    def read(self, parts: list[Part]) -> list[np.ndarray]:
+        """Logits (wanted, V) of each part: all in one go where C reads, as it takes rows of any lengths.
+
+        Without it parts of one token go together and longer ones by themselves, for torch would fill them up.
+        """
+        order = sorted(range(len(parts)), key=lambda at: parts[at].slot)  # as they lie in the cache
+        groups = [order]
+        if self.reading.stepping is None:
+            short = [at for at in order if len(parts[at].tokens) == 1]
+            groups = [group for group in (short, *([at] for at in order if at not in short)) if group]
+        found: dict[int, np.ndarray] = {}
+        for group in groups:
+            found.update(zip(group, self._read([parts[at] for at in group])))
+        return [found[at] for at in range(len(parts))]
+
+    def _read(self, parts: list[Part]) -> list[np.ndarray]:
+        lengths, wanted = [len(part.tokens) for part in parts], [part.wanted for part in parts]
+        longest, device = max(lengths), self.model.device
+        tokens = torch.tensor([part.tokens + [0] * (longest - len(part.tokens)) for part in parts], dtype=torch.long)
+        rows, counts = torch.tensor([part.slot for part in parts]), torch.tensor(lengths)
+        several = None if wanted == [1] * len(wanted) else torch.tensor(wanted)
+        logits = self.model.read(tokens.to(device), self.reading, counts.to(device), rows.to(device), several)
         self._clock += 1
-        for slot, part in zip(slots, parts):
-            self.held[slot] += part
-            self._used[slot] = self._clock
-        return logits.float().cpu().numpy()
+        for part in parts:
+            self.held[part.slot] += part.tokens
+            self._used[part.slot] = self._clock
+        return np.split(logits.float().cpu().numpy(), np.cumsum(wanted)[:-1])
+
+    def rewind(self, slot: int, count: int) -> None:
+        """Forget all but the first `count` tokens of a slot."""
+        self.reading.rewind(slot, count + self._ahead)
+        self.held[slot] = self.held[slot][:count]
 
     def forget(self, slot: int) -> None:
         self.reading.clear(slot)
@@ -102,13 +132,15 @@ class Readings:
             self.held[slot], self._readings[slot] = [], self.model.begin(1)
         return slot, len(self.held[slot])
 
-    def read(self, slots: list[int], parts: list[list[int]]) -> np.ndarray:
+    def read(self, parts: list[Part]) -> list[np.ndarray]:
+        """Logits (wanted, V) of each part; of no more than its last token."""
         found = []
-        for slot, part in zip(slots, parts):
-            tokens = torch.tensor([part], dtype=torch.long, device=self.model.device)
-            found.append(self.model.read(tokens, self._readings[slot])[0].float().cpu())
-            self.held[slot] += part
-        return torch.stack(found).numpy()
+        for part in parts:
+            tokens = torch.tensor([part.tokens], dtype=torch.long, device=self.model.device)
+            logits = self.model.read(tokens, self._readings[part.slot]).float().cpu().numpy()
+            self.held[part.slot] += part.tokens
+            found.append(logits[: part.wanted])
+        return found
 
     def forget(self, slot: int) -> None:
         self.held[slot] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from conjure.core.errors import ConfigError, ConjureError, DataError
 from conjure.core.space import Tokens
 from conjure.generation.request import Answer, Piece, Request
 from conjure.generation.sequence import Script, Sequence
-from conjure.generation.slots import slots_for
+from conjure.generation.slots import Part, Rows, slots_for
 from conjure.generation.spelling import Spelling
 from conjure.models.llm import LLM
 from conjure.models.weights import keep_weights
@@ -38,6 +39,16 @@ class Stream(Iterator[Piece]):
     def cached_tokens(self) -> int:
         """Of the prompt, those that did not have to be read again; known with the first piece."""
         return self._sequence.cached
+
+    @property
+    def guessed(self) -> int:
+        """Tokens that lookup has proposed so far."""
+        return self._sequence.lookup.guessed if self._sequence.lookup else 0
+
+    @property
+    def confirmed(self) -> int:
+        """Those of them that the model would have written."""
+        return self._sequence.lookup.confirmed if self._sequence.lookup else 0
 
     def __next__(self) -> Piece:
         if self._sequence.closed:
@@ -83,16 +94,22 @@ class Writer:
         ends = tuple(getattr(codec, "ends", None) or [codec.end])
         bounded = isinstance(artifact.model, LLM) or not space.stream
         self.script = Script(space.vocab, ends, space.length if bounded else None, Spelling(codec))
-        self._count, self._slots = slots, slots_for(artifact.model, slots)
+        with torch.no_grad():
+            self._count, self._slots = slots, slots_for(artifact.model, slots)
         self._waiting: deque[Sequence] = deque()
         self._active: list[Sequence] = []
         self._changed, self._ended = threading.Condition(), False
         self._thread = threading.Thread(target=self._work, name="conjure-writer", daemon=True)
         self._thread.start()
+        atexit.register(self.close)  # a thread must not be in the midst of C when Python ends
 
     def stream(self, request: Request) -> Stream:
         """The answer piece by piece. DataError says at once when the prompt is empty or longer than the context."""
         request.check(self.script.vocab)
+        if request.lookup and not isinstance(self._slots, Rows):
+            raise ConfigError(
+                f"lookup needs a memory that can be rolled back: an llm, not a {self.artifact.recipe.model}"
+            )
         prompt, cut = self._fitted(request)
         sequence = Sequence(request, prompt, self.script)
         with self._changed:
@@ -106,11 +123,12 @@ class Writer:
         """The whole answer: the pieces of `stream`, joined."""
         stream = self.stream(request)
         pieces = list(stream)
-        counts = {"prompt_tokens": stream.prompt_tokens, "cached_tokens": stream.cached_tokens}
-        return Answer.joined(pieces, **counts, cut_tokens=stream.cut_tokens)
+        names = ("prompt_tokens", "cached_tokens", "cut_tokens", "guessed", "confirmed")
+        return Answer.joined(pieces, **{name: getattr(stream, name) for name in names})
 
     def close(self) -> None:
         """End the thread; texts under way end with an error."""
+        atexit.unregister(self.close)
         with self._changed:
             self._ended = True
             self._changed.notify()
@@ -162,40 +180,65 @@ class Writer:
                 self._active.append(sequence)
 
     def _step(self) -> None:
-        """One token for each text under way, then a part of the prompts that are still to be read."""
-        going = sorted((s for s in self._active if s.written), key=lambda s: s.slot)  # as they lie in the cache
-        if going:
-            self._read(going, [s.tokens[s.read :] for s in going])
-        room = PART if going else WHOLE
-        for sequence in [sequence for sequence in self._active if not sequence.written]:
-            part = sequence.tokens[sequence.read :][:room]
-            self._read([sequence], [part])
-            room -= len(part)
+        """One reading for all: the unread tokens of each text under way with what may follow, and part of a prompt."""
+        going = [sequence for sequence in self._active if sequence.written]
+        room, guesses = PART if going else WHOLE, [sequence.guess for sequence in going]
+        parts = [Part(s.slot, s.tokens[s.read :] + guess, 1 + len(guess)) for s, guess in zip(going, guesses)]
+        for sequence in (s for s in self._active if not s.written):
+            tokens = sequence.tokens[sequence.read : sequence.read + room]
+            last = sequence.read + len(tokens) == len(sequence.tokens)
+            parts.append(Part(sequence.slot, tokens, int(last)))
+            going.append(sequence)
+            guesses.append([])
+            room -= len(tokens)
             if room <= 0:
                 break
-
-    def _read(self, sequences: list[Sequence], parts: list[list[int]]) -> None:
-        """Let the model read on, and those whose every token was read write one."""
+        if not parts:
+            return
         try:
-            logits = self._slots.read([sequence.slot for sequence in sequences], parts)
+            found = self._slots.read(parts)
         except Exception as error:  # whatever it is, those who wait for an answer must hear of it
-            for sequence in sequences:
+            for sequence in going:
                 self._fail(sequence, error)
             return
-        for sequence, part, row in zip(sequences, parts, logits):
-            sequence.read += len(part)
-            if sequence.read == len(sequence.tokens):
-                self._advance(sequence, row)
+        for sequence, part, guess, logits in zip(going, parts, guesses, found):
+            sequence.read += len(part.tokens) - len(guess)
+            if guess:
+                self._verify(sequence, guess, logits)
+            elif part.wanted:
+                sequence.careful = False
+                self._advance(sequence, logits[0])
 
-    def _advance(self, sequence: Sequence, logits: np.ndarray) -> None:
+    def _verify(self, sequence: Sequence, guess: list[int], found: np.ndarray) -> None:
+        """Keep of a guess what would have been written, given the logits (T, V) around it (Leviathan et al. 2023).
+
+        Every token is chosen from the model's logits as ever, so the answer is the same. Where two logits are so near
+        that reading several tokens at once may have changed their order, the place is read again by itself.
+        """
+        confirmed = 0
+        for at, row in enumerate(found):
+            sequence.careful = not sequence.certain(row)
+            if sequence.careful:
+                sequence.read -= 1
+                break
+            before = len(sequence.tokens)
+            if not self._advance(sequence, row) or sequence.tokens[before:] != guess[at : at + 1]:
+                break
+            sequence.read, confirmed = sequence.read + 1, confirmed + 1
+        self._slots.rewind(sequence.slot, sequence.read)  # type: ignore[union-attr]  # only rows are guessed for
+        sequence.lookup.learn(len(guess), confirmed)  # type: ignore[union-attr]
+
+    def _advance(self, sequence: Sequence, logits: np.ndarray) -> bool:
+        """Write a token and hand it over; whether the text goes on."""
         try:
             piece = sequence.advance(logits)
         except Exception as error:
             self._fail(sequence, error)
-            return
+            return False
         sequence.pieces.put(piece)
         if piece.finish is not None:
             self._active.remove(sequence)
+        return piece.finish is None
 
     def _fail(self, sequence: Sequence, error: Exception) -> None:
         told = error if isinstance(error, ConjureError) else DataError(f"the answer could not be written: {error!r}")

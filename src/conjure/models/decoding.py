@@ -147,12 +147,10 @@ class Choice:
         return ids, weights, rest
 
     def _highest(self, x: np.ndarray, near: np.ndarray) -> np.ndarray:
-        """The top_k highest of x (V,), and those as high as the last of them."""
-        if len(near) < self.top_k:
-            near = np.flatnonzero(x > -np.inf)
-        if len(near) <= self.top_k:
-            return near
-        return near[x[near] >= np.partition(x[near], -self.top_k)[-self.top_k]]
+        """The top_k highest of x (V,), and those as high as the last of them; near (K,): all above some height."""
+        some = x[near] if len(near) >= self.top_k else x
+        least = float(torch.from_numpy(some).topk(self.top_k).values[-1])
+        return np.flatnonzero((x >= least) & (x > -np.inf))
 
     def draw(self, logits: Tensor, rng: torch.Generator | None = None) -> Tensor:
         """One token (B,) from logits (B, V)."""

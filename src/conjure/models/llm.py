@@ -130,30 +130,38 @@ class LLM(Autoregression):
         return Reading(self.trunk.caches(n, room, self.embed.weight), counts, given, stepping)
 
     def read(
-        self, tokens: Tensor, reading: Reading, lengths: Tensor | None = None, rows: Tensor | None = None
+        self,
+        tokens: Tensor,
+        reading: Reading,
+        lengths: Tensor | None = None,
+        rows: Tensor | None = None,
+        wanted: Tensor | None = None,
     ) -> Tensor:
         """Logits (B, V) after further tokens (B, T), of which the first `lengths` (B,) of each row are real.
 
         rows (B,): which of the reading's sequences these are, without it all in their order; none twice.
+        wanted (B,): of how many of each row's last tokens there are logits, one each without it: (sum of wanted, V).
         A text longer than the space is read on: its places grow beyond those seen in training.
         """
         space: Tokens = self.space  # type: ignore[assignment]
         rows = torch.arange(len(tokens), device=tokens.device) if rows is None else rows
+        lengths = torch.full_like(rows, tokens.shape[1]) if lengths is None else lengths
         if not space.stream and not int(reading.counts[rows].max()):
-            tokens = torch.cat([self._start(tokens), tokens], 1)
-            lengths = None if lengths is None else lengths + 1
+            tokens, lengths = torch.cat([self._start(tokens), tokens], 1), lengths + 1
         places = reading.counts[rows, None] + torch.arange(tokens.shape[1], device=tokens.device)
         self._widen(reading, int(places.max()) + 1)
         given = None if reading.given is None else reading.given[rows]
         x = self._embedded(tokens, given, places)
-        lengths = torch.full_like(rows, tokens.shape[1]) if lengths is None else lengths
         reading.counts[rows] += lengths
+        real = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
+        which = lengths.cumsum(0) - 1
+        if wanted is not None:
+            which = torch.cat([torch.arange(end - n, end) for end, n in zip((which + 1).tolist(), wanted.tolist())])
         if reading.stepping is not None and not torch.is_grad_enabled():
-            real = torch.arange(tokens.shape[1]) < lengths[:, None]
             slots = rows[:, None].expand_as(places)
-            return reading.stepping(x[real], reading.caches, slots[real], places[real], lengths.cumsum(0) - 1)
+            return reading.stepping(x[real], reading.caches, slots[real], places[real], which)
         hidden = self.trunk(x, places, caches=reading.caches, rows=rows)
-        return self.logits(hidden[torch.arange(len(hidden), device=hidden.device), lengths - 1])
+        return self.logits(hidden[real][which.to(hidden.device)])
 
     @torch.no_grad()
     def round_weights(self, kind: Kind = "int8") -> None:

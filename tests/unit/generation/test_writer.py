@@ -9,6 +9,7 @@ import torch
 
 from conjure.core.errors import ArtifactError, ConfigError, DataError
 from conjure.generation import Answer, Request, Writer
+from conjure.generation.writer import PART
 from conjure.models.decoding import Choice
 from tests.unit.generation.tiny import tiny_artifact
 
@@ -131,3 +132,70 @@ def test_a_closed_writer_says_so():
         list(stream)
     with pytest.raises(ConfigError, match="closed"):
         writer.stream(Request([1], limit=3))
+
+
+def test_log_probabilities_are_the_model_s_own():
+    artifact = tiny_artifact()
+    choice = Choice(0.5, top_k=3, repetition=1.5)  # none of which shows in them
+    with Writer(artifact) as writer:
+        answer = writer.answer(Request([1, 2, 3], choice, limit=6, seed=2, logprobs=4, ends=()))
+    with torch.no_grad():
+        whole = artifact.model.logits(artifact.model._hidden(torch.tensor([[1, 2, 3, *answer.tokens]]), None))
+    wanted = whole[0, 2:-1].log_softmax(-1)
+    for found, row in zip(answer.logprobs, wanted):
+        assert found.logprob == pytest.approx(row[found.token].item(), abs=1e-4)
+        best = row.topk(4)
+        assert [other.token for other in found.others] == best.indices.tolist()
+        assert [other.logprob for other in found.others] == pytest.approx(best.values.tolist(), abs=1e-4)
+
+
+def test_a_long_prompt_is_read_in_parts_between_the_steps_of_others():
+    artifact = tiny_artifact(context=2000)
+    with Writer(artifact) as writer:
+        read, sizes = writer._slots.read, []
+
+        def watched(parts: list) -> list:
+            sizes.append([len(part.tokens) for part in parts])
+            return read(parts)
+
+        writer._slots.read = watched  # type: ignore[method-assign]
+        first = writer.stream(Request([1], GREEDY, limit=400, ends=()))
+        next(first)
+        second = writer.stream(Request([*range(200)] * 5, GREEDY, limit=3, ends=()))
+        next(second)
+        first.close()
+        assert sum(sizes[-1]) < 1000
+        beside = [size for size in sizes if len(size) == 2]
+        assert len(beside) >= 1000 // PART
+        assert all(size[0] == 1 and size[1] <= PART for size in beside)
+
+
+def test_stop_strings_end_answers_and_stay_out_of_them():
+    artifact = tiny_artifact()
+    with Writer(artifact) as writer:
+        whole = writer.answer(Request([5, 6], Choice(), limit=60, seed=1, ends=())).text
+        stop = whole[7:10]
+        request = Request([5, 6], Choice(), limit=60, seed=1, ends=(), stops=("never in it", stop))
+        answer = writer.answer(request)
+        assert answer.finish == "stop"
+        assert answer.text == whole[: whole.index(stop)]
+        assert "".join(piece.text for piece in writer.stream(request)) == answer.text
+        ended = writer.answer(Request([5, 6], Choice(), limit=60, seed=1, ends=(answer.tokens[2],)))
+        assert (ended.tokens, ended.finish) == (answer.tokens[: answer.tokens.index(answer.tokens[2])], "stop")
+
+
+def test_the_rounded_weights_write_too():
+    for weights in ("bf16", "int8"):
+        with Writer(tiny_artifact(), weights=weights) as writer:
+            assert len(writer.answer(Request([1, 2], GREEDY, limit=5, ends=())).tokens) == 5
+    with pytest.raises(ConfigError, match="weights can be"):
+        Writer(tiny_artifact(), weights="int7")
+
+
+WRONG = [("limit", 0), ("logprobs", -1), ("stops", ("",)), ("seed", -1), ("lookup", 99)]
+
+
+@pytest.mark.parametrize(("word", "value"), WRONG)
+def test_impossible_requests_are_refused(word: str, value: object):
+    with pytest.raises(ConfigError, match=word.rstrip("s")):
+        Request([1], **{word: value})  # type: ignore[arg-type]
