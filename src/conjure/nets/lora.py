@@ -65,8 +65,8 @@ class _LowRank(torch.autograd.Function):
     """x W^T + b + s (x A^T) B^T, in place where autograd would make copies; W and b get no gradient."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, s: float) -> Tensor:
-        rows = x.flatten(0, -2)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, *beside: Any) -> Tensor:
+        rows, (down, up, s) = x.flatten(0, -2), beside
         thin = rows @ down.T  # (n, rank)
         y = rows @ weight.T if bias is None else torch.addmm(bias, rows, weight.T)
         y.addmm_(thin, up.T, alpha=s)
