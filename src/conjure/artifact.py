@@ -86,9 +86,9 @@ def save(artifact: Artifact, folder: Path) -> Path:
     weights = {k: v.detach().cpu().contiguous() for k, v in artifact.model.state_dict().items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / CODEC, lambda at: at.write_text(json.dumps(artifact.codec.state()), "utf-8"))
-        _replace(folder / WEIGHTS, lambda at: save_file(weights, at))
-        _replace(folder / CARD, lambda at: at.write_text(_card(artifact), "utf-8"))
+        put_file(folder / CODEC, lambda at: at.write_text(json.dumps(artifact.codec.state()), "utf-8"))
+        put_file(folder / WEIGHTS, lambda at: save_file(weights, at))
+        put_file(folder / CARD, lambda at: at.write_text(_card(artifact), "utf-8"))
         if artifact.first is not None:
             save(replace(artifact.first), folder / FIRST)
         manifest = {
@@ -98,7 +98,7 @@ def save(artifact: Artifact, folder: Path) -> Path:
             "files": {name: _sha256(folder / name) for name in _names(artifact.first is not None)},
         }
         manifest["digest"] = _digest(manifest)
-        _replace(folder / MANIFEST, lambda at: at.write_text(json.dumps(manifest, indent=2), "utf-8"))
+        put_file(folder / MANIFEST, lambda at: at.write_text(json.dumps(manifest, indent=2), "utf-8"))
     except OSError as error:
         raise TrainingError(f"could not write the artifact to {folder}: {error.strerror or error}") from None
     artifact.path = folder
@@ -133,8 +133,14 @@ def load(path: str | Path) -> Artifact:
 
 
 def digest(artifact: Artifact) -> str:
-    """What tells a saved artifact from any other."""
-    return _manifest(artifact.path)["digest"]  # type: ignore[arg-type]
+    """What tells an artifact from any other: its manifest's, or that of weights and codec where it has no folder."""
+    if artifact.path is not None:
+        return _manifest(artifact.path)["digest"]
+    state = hashlib.sha256(json.dumps([artifact.recipe.nested(), artifact.codec.state()], sort_keys=True).encode())
+    for name, value in sorted(artifact.model.state_dict().items()):
+        state.update(name.encode())
+        state.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return state.hexdigest()
 
 
 def occupied(folder: Path) -> bool:
@@ -166,7 +172,8 @@ def _names(composed: bool) -> list[str]:
     return [*own, *(f"{FIRST}/{name}" for name in (MANIFEST, *own) if composed)]
 
 
-def _replace(place: Path, write: Any) -> None:
+def put_file(place: Path, write: Any) -> None:
+    """Have a file written beside its place, then renamed: a kill leaves the old one or the new one, whole."""
     beside = place.with_name(f".{place.name}.{os.getpid()}")
     try:
         beside.touch()

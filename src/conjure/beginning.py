@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from conjure import artifact as artifacts
 from conjure import catalog
 from conjure.artifact import Artifact
 from conjure.core.errors import ConfigError
+from conjure.core.space import Tokens
 from conjure.domains.protocol import Codec, Source
 from conjure.models.protocol import Model
 from conjure.recipe import Recipe
@@ -29,7 +31,9 @@ class Beginning:
         """How a codec is had from training objects; a run that goes on keeps the one it started with."""
         config = self.recipe.configs()[0]
         if self.start is not None:
-            return lambda objects: self.start.codec  # type: ignore[union-attr]
+            codec: Any = self.start.codec
+            kept = codec if self.recipe.codec == self.start.recipe.codec else codec.with_settings(config)
+            return lambda objects: kept
         if self.first is not None:
             learn = partial(catalog.codec(self.recipe.domain, True).learn, (self.first.codec, self.first.model))
         else:
@@ -38,6 +42,8 @@ class Beginning:
 
     def model(self, codec: Codec) -> Model:
         """The recipe's model, fresh or with the weights to go on from; ConfigError where these do not fit."""
+        if self.start is not None and _family(self.recipe) == _family(self.start.recipe):
+            return self.start.model  # its own weights, which nobody else holds
         model = artifacts.build_model(self.recipe, codec)
         if self.start is None:
             return model
@@ -56,6 +62,16 @@ class Beginning:
             if found is not None:
                 named[key] = artifacts.digest(found)
         return named
+
+    def gained(self, summary: dict[str, Any]) -> list[str]:
+        """What the run made of the weights it started from, by their loss on what it held out."""
+        before, after = summary.get("held_out_loss_before"), summary["held_out_loss"]
+        if before is None or after >= before:
+            return []  # what to think of the latter is said among the warnings
+        if self.recipe.objective == "likelihood" and isinstance(self.start.codec.space, Tokens):  # type: ignore[union-attr]
+            numbers = f"{before:.3f} to {after:.3f} (perplexity {math.exp(before):.2f} to {math.exp(after):.2f})"
+            return [f"Held-out loss a token fell from {numbers}."]
+        return [f"Held-out loss fell from {before:.3f} to {after:.3f}."]
 
     def notes(self, source: Source) -> list[str]:
         """What to know of these artifacts: where they learnt, and whether they saw what this run holds out."""
@@ -77,22 +93,33 @@ class Beginning:
         return said
 
 
-def beginning(recipe: Recipe) -> Beginning:
-    """The artifacts that a recipe names, opened; ConfigError for one that cannot serve."""
+def _family(recipe: Recipe) -> tuple[str, dict[str, Any]]:
+    return recipe.model, recipe.model_settings
+
+
+def beginning(recipe: Recipe, opened: Callable[[str], Artifact] = artifacts.load) -> Beginning:
+    """The artifacts that a recipe names, opened; ConfigError for one that cannot serve.
+
+    opened: how `start` is, where more than artifacts of ours can be gone on from.
+    """
     first = artifacts.gone_through(recipe)
+    if recipe.start == "?":
+        raise ConfigError("this recipe goes on from weights that were learnt before: name them, --start smollm2 or DIR")
     if not recipe.start:
+        if recipe.training.get("lora") is not None:
+            raise ConfigError("training.lora adapts weights that were learnt before: name them, --start smollm2 or DIR")
         return Beginning(recipe, None, first)
-    start = artifacts.load(recipe.start)
+    start = opened(recipe.start)
     if start.recipe.domain != recipe.domain:
         raise ConfigError(f"{recipe.start} is of {start.recipe.domain} data; this run is of {recipe.domain}")
     if recipe.through or start.first is not None:
         raise ConfigError(
             f"a composition cannot be gone on with: fit a new one through {recipe.through or 'its first'}"
         )
-    if recipe.codec != start.recipe.codec:
+    if recipe.codec != start.recipe.codec and not hasattr(start.codec, "with_settings"):
         raise ConfigError(
             f"a run that starts from {recipe.start} keeps its codec: leave codec settings as they are there"
         )
     found = Beginning(recipe, start)
-    found.model(start.codec)  # refused before anything is read or written
+    found.model(found.learn(None))  # refused before anything is read or written
     return found

@@ -68,6 +68,7 @@ REPORTS = {  # domain -> function that judges samples of it
     "series": "conjure.metrics.forecasts:judge",
     "unpaired": "conjure.metrics.restyled:judge",
     "music": "conjure.metrics.musical:judge",
+    "chat": "conjure.metrics.conversing:judge",
 }
 
 APPS = {
@@ -80,6 +81,7 @@ APPS = {
     "series": "conjure.apps.series:APP",
     "restyle": "conjure.apps.restyle:APP",
     "music": "conjure.apps.music:APP",
+    "assistant": "conjure.apps.assistant:APP",
 }
 
 COMPOSED = "conjure.composition.latents:Latents"  # the codec of a run through another artifact's codes

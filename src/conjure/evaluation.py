@@ -17,12 +17,14 @@ from conjure.core.space import Tokens
 from conjure.domains.protocol import Encoded
 from conjure.metrics.figure import Report
 from conjure.metrics.judged import Judged
+from conjure.pretrained import opening
 from conjure.recipe import Recipe
 
 ROWS = 100_000  # of data too large for memory, so many objects are looked at
 NGRAM = 6
 # Samples drawn unless a number is asked for: at least and at most so many.
 SAMPLES = {"table": (500, 50_000), "image": (256, 5_000), "video": (128, 1_000), "text": (64, 256), "music": (50, 200)}
+SAMPLES["chat"] = (8, 8)  # answers of a language model take long
 
 
 def evaluate(
@@ -66,7 +68,7 @@ def evaluate(
             score_kind=artifact.score_kind,
             as_made=lambda objects: codec.decode(codec.encode(objects).x),
             again=lambda objects: sampling.complete(artifact, objects, seed=seed),
-            facts=facts_of(codec),
+            facts=facts_of(codec) | _before(artifact, known, count, seed),
             target=target,
             seed=seed,
             title=f"{recipe.model} of {artifact.card.get('source', {}).get('name', 'data')}",
@@ -79,8 +81,25 @@ def _synthetic(artifact: Artifact, real: Any, n: int, seed: int) -> Any:
     """n samples; of questions with answers, those given to the held-out questions."""
     codec = artifact.codec
     if hasattr(codec, "questions"):
-        return sampling.complete(artifact, codec.questions(real), seed=seed)
+        asked = real[:n] if artifact.recipe.domain in SAMPLES else real
+        return sampling.complete(artifact, codec.questions(asked), seed=seed)
     return sampling.sample(artifact, n, seed=seed)
+
+
+def _before(artifact: Artifact, known: Any, n: int, seed: int) -> dict[str, Any]:
+    """Of a language model: the tokens that count in each object, and what the weights it started from make of them."""
+    codec, recipe = _plain(artifact.codec), artifact.recipe
+    if not hasattr(codec, "unigrams"):
+        return {}
+    found: dict[str, Any] = {"tokens": codec.counted(known)}
+    try:
+        start = opening.load(recipe.start) if recipe.start else None
+    except (ConjureError, OSError):
+        return found
+    if start is None or start.recipe.domain != recipe.domain:
+        return found
+    found["before"] = scoring.score(start, known)
+    return found | {"answers_before": _synthetic(start, known, n, seed)}
 
 
 def training_data(artifact: Artifact, given: Any, notes: list[str]) -> Any:
@@ -141,6 +160,8 @@ def _baseline(artifact: Artifact, train: Any, known: Any, draw: tuple[int, int])
         x = codec.independent(n, generator(seed, "baseline"))
         nats = codec.independent_log_prob(codec.encode(known).x).double().numpy() + codec.log_density(known)
         return codec.decode(x, generator(seed, "baseline", "decode")), nats
+    if hasattr(codec, "unigrams"):
+        return None, None if train is None else codec.unigrams(train, known)
     if train is None or not isinstance(codec.space, Tokens) or len(codec.space.shape) > 1 or codec.given_space:
         return None, None
     markov = catalog.resolve("models", "markov")

@@ -20,13 +20,18 @@ from conjure.beginning import Beginning, beginning
 from conjure.core.config import fill
 from conjure.core.errors import ArtifactError, ConfigError, DataError
 from conjure.domains.protocol import Codec, Encoded, Source
+from conjure.nets.lora import adapters, merge_lora
+from conjure.pretrained import adapters as adapterfiles
+from conjure.pretrained import opening
 from conjure.recipe import Recipe
 from conjure.training import checkpoint
+from conjure.training.adapting import adapt
 from conjure.training.data import Examples, Shards
 from conjure.training.distributed import Processes, join
 from conjure.training.trainer import Progress, Trainer, Training
 
 RUN = "run.json"
+ADAPTER = "adapter"  # beside an artifact with adapters merged: these alone, in PEFT's format
 LEARN_FROM = 200_000  # objects a codec learns from when the data does not fit in memory
 
 
@@ -57,7 +62,7 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     folder = Path(out) if out is not None else None
     corpus = catalog.part(recipe.domain, "corpus")
     objects, source = corpus.read(data)
-    before = beginning(recipe)
+    before = beginning(recipe, opening.load)
     if folder:
         _claim(folder, before, source, options.resume, processes)
 
@@ -71,12 +76,17 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     for note in notes:
         options.say(note)
     model = before.model(codec)
+    adapt(model, training, recipe.seed)
     objective = catalog.resolve("objectives", recipe.objective)(model, objective_config)
     trainer = Trainer(objective, training, (train, held_out), seed=recipe.seed, folder=folder, processes=processes)
-    if options.resume and not trainer.resume():
+    resumed = options.resume and trainer.resume()
+    if options.resume and not resumed:
         options.say(f"{folder} has no checkpoint yet: starting from the beginning")
+    if before.start is not None and not resumed:
+        trainer.measure()
     with _interruptible(trainer):
         summary = trainer.run(options.watch)
+    notes += before.gained(summary)
     made = Artifact(recipe, codec, model, first=before.first)
     return _finished(made, source, summary | {"notes": notes}, folder, processes)
 
@@ -92,7 +102,7 @@ def _encode(
             return codec, (_shown_in_training(codec, objects), None)
         kept, held_out = corpus.split(objects, recipe.held_out, recipe.seed)
         codec = learn(kept)
-        return codec, (_shown_in_training(codec, kept), codec.encode(_known(codec, held_out)))
+        return codec, (_shown_in_training(codec, kept), _rows(codec, _known(codec, held_out)))
     if folder is None:
         raise ConfigError("this data does not fit in memory: give fit a folder (out) to keep its encoded form in")
     codec = learn(objects.sample(LEARN_FROM, recipe.seed))
@@ -105,7 +115,12 @@ def _encode(
 def _shown_in_training(codec: Codec, objects: Any) -> Encoded:
     """Training rows; of a codec that knows how an object may be varied (a score, by its key), in all variants."""
     varied = getattr(codec, "encode_training", None)
-    return varied(objects) if varied else codec.encode(objects)
+    return varied(objects) if varied else _rows(codec, objects)
+
+
+def _rows(codec: Codec, objects: Any) -> Encoded:
+    """Objects a row each, or several to a row where the codec packs."""
+    return getattr(codec, "pack", codec.encode)(objects)
 
 
 def _known(codec: Codec, objects: Any) -> Any:
@@ -181,8 +196,15 @@ def _finished(
     }
     state = processes.whole(made.model)
     if processes.first:
-        whole = artifacts.build_model(made.recipe, made.codec) if processes.world > 1 else made.model
+        whole = made.model
+        if processes.world > 1:
+            whole = artifacts.build_model(made.recipe, made.codec)
+            adapt(whole, fill(Training, made.recipe.training, "training"), made.recipe.seed)
         whole.load_state_dict(state)
+        if adapters(whole):
+            with contextlib.suppress(ArtifactError):  # layers that PEFT has no name for: merged all the same
+                adapterfiles.save(whole, folder / ADAPTER, made.recipe.start) if folder else None
+            merge_lora(whole)
         made.model = whole.eval()
         if folder:
             artifacts.save(made, folder)

@@ -10,6 +10,7 @@ import numpy as np
 
 from conjure import artifact as artifacts
 from conjure import catalog, evaluation, latents, sampling, scoring
+from conjure.apps.app import App
 from conjure.artifact import Artifact
 from conjure.core.errors import ConfigError
 from conjure.latents import Codes
@@ -98,7 +99,7 @@ def recipe_for(
     """The run that an app, a model or recipe name (or TOML file) and `a.b=c` settings describe.
 
     `through` is the folder of an artifact of the same kind of data, whose codes are then modelled; `start` that of one
-    to go on from, whose recipe is taken where none is named.
+    to go on from, or weights of others (`pretrained.opening`): its recipe is taken where none is named.
     """
     product = catalog.resolve("apps", app)
     if recipe and recipe.endswith(".toml"):
@@ -110,10 +111,8 @@ def recipe_for(
     elif model:
         catalog.resolve("models", model)
         chosen = product.recipe_for(model)
-    elif start is not None and recipe is None:
-        chosen = artifacts.load(start).recipe
-        if chosen.domain != product.domain:
-            raise ConfigError(f"{start} is of {chosen.domain} data; {app} works on {product.domain}")
+    elif start is not None:
+        chosen = _going_on(product, recipe, start)
     else:
         chosen = product.recipe(recipe)
     if start is not None:
@@ -121,6 +120,19 @@ def recipe_for(
     if through is not None:
         chosen = chosen.with_through(str(through))
     return chosen.with_settings(settings or [])
+
+
+def _going_on(product: App, name: str | None, start: str | Path) -> Recipe:
+    """The recipe of a start, or a named one; weights of others, which had none of ours, take the product's."""
+    began = opening.load(start).recipe
+    if began.domain != product.domain:
+        raise ConfigError(f"{start} is of {began.domain} data; {product.name} works on {product.domain}")
+    if name is None and began.training:
+        return began
+    chosen = product.recipe(name or product.tuning)
+    if chosen.start != "?":
+        return chosen
+    return replace(chosen, codec=began.codec | chosen.codec, model=began.model, model_settings=began.model_settings)
 
 
 def fit(

@@ -28,6 +28,7 @@ FLOORS = {
     "sampling": 5,
     "scoring": 5,
     "fitting": 6,
+    "tuning": 6,
     "evaluation": 6,
     "aligning": 6,
     "generation": 6,

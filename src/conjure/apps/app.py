@@ -12,13 +12,17 @@ from conjure.recipe import Recipe
 
 @dataclass(frozen=True)
 class App:
-    """`recipes` maps a name to a function that returns the run; `default` is the one that validation chose."""
+    """`recipes` maps a name to a function that returns the run; `default` is the one that validation chose.
+
+    `tuning` is the one that goes on from weights of others, for which start="?" stands in it.
+    """
 
     name: str
     title: str
     domain: str
     recipes: dict[str, Callable[[], Recipe]]
     default: str
+    tuning: str = ""
 
     def recipe(self, name: str | None = None) -> Recipe:
         """A recipe by name; ConfigError offers the nearest for an unknown one."""

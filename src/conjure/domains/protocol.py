@@ -37,6 +37,8 @@ class Encoded:
     training and end to end over the whole stream when held out; then there is neither mask nor given.
 
     `spread`, shaped like x, says that x is the mean of a normal with that scale, drawn from anew at each use.
+
+    `parts` (B, T) numbers the documents that lie behind each other in a row: none sees another.
     """
 
     x: Tensor
@@ -44,6 +46,7 @@ class Encoded:
     given: Tensor | None = None
     window: int = 0
     spread: Tensor | None = None
+    parts: Tensor | None = None
 
 
 class Chunked(Protocol):

@@ -29,6 +29,9 @@ SENTENCES = {
     "column pair trends": "How two columns hang together is {f.ours:.1%} alike in made and real rows{beside}.",
     "exact copies": "{f.ours:.2%} of made rows are copies of training rows{beside}.",
     "bits per byte": "A byte of unseen text costs {f.ours:.3f} bits{beside}.",
+    "perplexity of answers": "In held-out answers the model hesitates among {f.ours:.1f} tokens{beside}.",
+    "nats gained a token": "This run made a token of held-out answers less surprising by {f.ours:.3f} nats{beside}.",
+    "copied answers": "{f.ours:.0%} of its answers hold 50 characters word for word from the training data{beside}.",
     "copied text": "{f.ours:.2%} of the made stretches of 50 characters stand word for word in the training "
     "text{beside}.",
     "coverage": "Made objects come near {f.ours:.0%} of the real ones{beside}.",

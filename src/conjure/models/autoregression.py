@@ -145,8 +145,13 @@ class Autoregression(Model, ABC):
             table(at // math.prod(shape[axis + 1 :]) % shape[axis]) for axis, table in enumerate(self.places.values())
         )
 
-    def _predict(self, x: Tensor, given: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-        """States to predict from (B, T, D), targets (B, T) and which of them count (None: all)."""
+    def _predict(
+        self, x: Tensor, given: Tensor | None, mask: Tensor | None, parts: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """States to predict from (B, T, D), targets (B, T) and which of them count (None: all).
+
+        parts: documents of a row apart, for families whose states keep them so.
+        """
         space: Tokens = self.space  # type: ignore[assignment]
         x, counted = x.flatten(1), None if mask is None else mask.flatten(1)
         if space.stream:
@@ -157,7 +162,8 @@ class Autoregression(Model, ABC):
         if space.end is not None:  # what follows the first end is certain
             ended = (x == space.end).cumsum(1) - (x == space.end).long() > 0
             counted = ~ended if counted is None else counted & ~ended
-        return self._hidden(inputs, given), targets, counted
+        apart = {} if parts is None else {"parts": parts[:, :-1] if space.stream else parts}
+        return self._hidden(inputs, given, **apart), targets, counted
 
     def _start(self, x: Tensor) -> Tensor:
         return x.new_full((len(x), 1), self.embed.num_embeddings - 1)

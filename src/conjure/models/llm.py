@@ -7,14 +7,17 @@ from typing import Literal
 from weakref import WeakKeyDictionary
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from conjure.core.space import Columns, Space, Tokens
 from conjure.models.autoregression import Autoregression
+from conjure.nets import readout
 from conjure.nets.language import Anatomy, Cache, LanguageTrunk
 from conjure.nets.rounding import blockwise
 from conjure.nets.stepping import Kind, Packed, Stepping, serves
 
+PLACES = 8192  # that are scored at once, so that memory stays bounded
 ROOM = 256  # places a fresh cache has; it is doubled when they are filled
 
 _PACKED: WeakKeyDictionary[LLM, tuple[tuple, Packed]] = WeakKeyDictionary()  # not in the model: copies make their own
@@ -179,13 +182,47 @@ class LLM(Autoregression):
         """The weights as C reads them, made anew when they changed."""
         now = (self.kind, *((p.data_ptr(), p._version) for p in self.parameters()))
         if self not in _PACKED or _PACKED[self][0] != now:
-            head = self.embed.weight[: self.space.vocab] if self.head is None else self.head.weight  # type: ignore[union-attr]
-            _PACKED[self] = (now, Packed(self.trunk, head, self.kind))
+            _PACKED[self] = (now, Packed(self.trunk, self._readout, self.kind))
         return _PACKED[self][1]
 
-    def _hidden(self, tokens: Tensor, given: Tensor | None, reading: Reading | None = None) -> Tensor:
+    def log_prob(self, x: Tensor, given: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """Exact log P(x | given) in nats, (B,), of the tokens that count; some rows and some logits at a time."""
+        parts = []
+        for rows in range(0, len(x), max(1, PLACES // max(1, x[0].numel()))):
+            some = slice(rows, rows + max(1, PLACES // x[0].numel()))
+            hidden, targets, counted = self._predict(*(None if t is None else t[some] for t in (x, given, mask)))  # type: ignore[arg-type]
+            counted = torch.ones_like(targets, dtype=torch.bool) if counted is None else counted
+            nats = readout.nats(hidden[counted], self._readout, targets[counted])
+            parts.append(-torch.zeros(counted.shape, device=x.device).masked_scatter(counted, nats).sum(1))
+        return torch.cat(parts)
+
+    @property
+    def _readout(self) -> Tensor:
+        """The matrix (V, D) whose product with a state are its logits."""
+        return self.embed.weight[: self.space.vocab] if self.head is None else self.head.weight  # type: ignore[union-attr]
+
+    def mean_nats(
+        self, x: Tensor, given: Tensor | None = None, mask: Tensor | None = None, parts: Tensor | None = None
+    ) -> Tensor:
+        """Mean of -log P over all targets that count, (); logits are made for these alone, some at a time.
+
+        parts (B, T): numbers of the documents of a row, none of which sees another.
+        """
+        if parts is not None:
+            first = parts[:, 1:] != parts[:, :-1]  # whose last token says nothing of the next one's first
+            mask = F.pad(~first, (1, 0), value=True) & (True if mask is None else mask)
+        hidden, targets, counted = self._predict(x, given, mask, parts)
+        where = slice(None) if counted is None else counted.flatten()
+        return readout.mean_nats(hidden.flatten(0, 1)[where], self._readout, targets.flatten()[where])
+
+    def _hidden(
+        self, tokens: Tensor, given: Tensor | None, reading: Reading | None = None, parts: Tensor | None = None
+    ) -> Tensor:
         places = torch.arange(tokens.shape[1], device=tokens.device).expand(len(tokens), -1)
-        return self.trunk(self._embedded(tokens, given, places))
+        if parts is not None:
+            starts = F.pad(parts[:, 1:] != parts[:, :-1], (1, 0), value=True)
+            places = places - torch.where(starts, places, 0).cummax(1).values
+        return self.trunk(self._embedded(tokens, given, places), None if parts is None else places, parts)
 
     def _embedded(self, tokens: Tensor, given: Tensor | None, places: Tensor) -> Tensor:
         """What the trunk is shown of tokens (B, T) at places (B, T), (B, T, D)."""

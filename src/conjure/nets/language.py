@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,14 @@ def turn(x: Tensor, places: Tensor, speeds: Tensor) -> Tensor:
     return torch.cat([one * cos - two * sin, two * cos + one * sin], -1)
 
 
+def extents(parts: Tensor) -> list[int]:
+    """Tokens of each document of parts (B, T), row after row; a number that comes again is another document."""
+    begins = torch.ones_like(parts, dtype=torch.bool)
+    begins[:, 1:] = parts[:, 1:] != parts[:, :-1]
+    starts = begins.flatten().nonzero().flatten()
+    return torch.diff(starts, append=starts.new_tensor([parts.numel()])).tolist()
+
+
 class Cache:
     """Keys and values of one block for n sequences of unequal length: those of place p lie at index p.
 
@@ -114,6 +123,8 @@ class SelfAttention(nn.Module):
             q, k = self.query_norm(q), self.key_norm(k)  # type: ignore[misc]
         if scene.speeds is not None:
             q, k = turn(q, scene.places, scene.speeds), turn(k, scene.places, scene.speeds)
+        if scene.lengths is not None:
+            return self.out(self._within(q, k, v, scene.lengths))
         q, k, v = (a.transpose(1, 2) for a in (q, k, v))  # (B, heads, T, D)
         if cache is not None:
             k, v = cache.extend(k, v, scene)
@@ -123,6 +134,20 @@ class SelfAttention(nn.Module):
         else:
             y = F.scaled_dot_product_attention(q, k, v, attn_mask=scene.seen, **shared)
         return self.out(y.transpose(1, 2).flatten(2))
+
+    def _within(self, q: Tensor, k: Tensor, v: Tensor, lengths: list[int]) -> Tensor:
+        """Attention (B, T, heads x D) inside each document: the work of a row is that of its parts, not its square."""
+        window, made = self.anatomy.window, []
+        for parts in zip(*(a.flatten(0, 1).split(lengths) for a in (q, k, v))):
+            one, two, three = (part.transpose(0, 1).unsqueeze(0) for part in parts)  # (1, heads, t, D)
+            seen = None
+            if window and one.shape[2] > window:
+                at = torch.arange(one.shape[2], device=q.device)
+                seen = (at[:, None] >= at) & (at[:, None] - at < window)
+            shared = {"is_causal": seen is None, "enable_gqa": q.shape[2] != k.shape[2]}
+            y = F.scaled_dot_product_attention(one, two, three, attn_mask=seen, **shared)
+            made.append(y.squeeze(0).transpose(0, 1).flatten(1))
+        return torch.cat(made).unflatten(0, q.shape[:2])
 
 
 class Feed(nn.Module):
@@ -160,6 +185,7 @@ class Scene:
 
     places: (B, T). speeds: rotary, (D / 2,), or None. seen: which keys each query sees, broadcast to (B, heads, T, S);
     None means all up to its own. end: the first place beyond every sequence. rows: (B,), where in the caches they are.
+    lengths: of the documents that lie behind each other in the rows, which then see nothing but themselves.
     """
 
     places: Tensor
@@ -167,6 +193,7 @@ class Scene:
     seen: Tensor | None
     end: int
     rows: Tensor
+    lengths: list[int] | None = None
 
 
 class LanguageTrunk(nn.Module):
@@ -177,6 +204,7 @@ class LanguageTrunk(nn.Module):
         self.anatomy = anatomy
         self.layers = nn.ModuleList(Layer(anatomy) for _ in range(anatomy.layers))
         self.norm = normalisation(anatomy.width, anatomy)
+        self.recompute = False  # in training: states inside a layer are made again for the gradient instead of kept
         self.speeds = rates(anatomy) if anatomy.rotary else None  # no buffer: rounding the weights leaves it exact
 
     def forward(
@@ -197,7 +225,10 @@ class LanguageTrunk(nn.Module):
         still = replace(scene, speeds=None)
         for at, layer in enumerate(self.layers):
             told = still if at in self.anatomy.unturned else scene
-            x = layer(x, told, caches[at] if caches else None)
+            if self.recompute and torch.is_grad_enabled():
+                x = checkpoint(layer, x, told, use_reentrant=False)
+            else:
+                x = layer(x, told, caches[at] if caches else None)
         return self.norm(x)
 
     def caches(self, n: int, room: int, like: Tensor) -> list[Cache]:
@@ -216,12 +247,12 @@ class LanguageTrunk(nn.Module):
             places = torch.arange(count, device=x.device).expand(len(x), -1)
         if caches is None and plain:
             return Scene(places, self.speeds, None, count, rows)
+        if caches is None and parts is not None:
+            return Scene(places, self.speeds, None, count, rows, extents(parts))
         if caches is None:
             at = torch.arange(count, device=x.device)
             seen = (at[:, None] >= at).expand(len(x), -1, -1)
             gap = at[:, None] - at
-            if parts is not None:
-                seen = seen & (parts[:, :, None] == parts[:, None, :])
             end = count
         else:
             end = int(places.max()) + 1

@@ -36,7 +36,8 @@ class Likelihood(Objective):
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         if self.quick:
-            return self.model.mean_nats(batch.x, batch.given, batch.mask), {}
+            parts = () if batch.parts is None else (batch.parts,)
+            return self.model.mean_nats(batch.x, batch.given, batch.mask, *parts), {}
         nats = -self.model.log_prob(batch.x, batch.given, batch.mask).sum()
         symbols = batch.x.numel() if batch.mask is None else batch.mask.sum()
         return nats / symbols, {}

@@ -162,6 +162,19 @@ def agreement(
         typer.echo(f"wrote {shown.write_study(found, out)}")
 
 
+@assistant.command()
+def merge(
+    start: Annotated[str, typer.Argument(metavar="START", help="What the adapters belong to: smollm2, DIR, a .gguf.")],
+    adapter: Annotated[Path, typer.Argument(metavar="ADAPTER", help="A folder in PEFT's format, ours or another's.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the artifact.")],
+) -> None:
+    """Add low-rank adapters to the weights they were trained for."""
+    from conjure import tuning
+
+    made = tuning.merge(start, adapter, out)
+    typer.echo(f"artifact: {made.path}")
+
+
 def _store(place: str) -> Any:
     from conjure.feedback.store import Store
 

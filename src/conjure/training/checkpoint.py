@@ -18,14 +18,18 @@ from torch import Tensor, nn
 from torch.distributed.checkpoint import FileSystemReader
 
 from conjure.core.errors import ArtifactError, TrainingError
+from conjure.nets.lora import learnt
 from conjure.training.distributed import Processes
 
 NAME = "checkpoint"
 
 
 def tensors(players: dict[str, nn.Module], extra: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Weights of all players and further named groups (averages, the best so far) in one flat dict."""
-    flat = {f"weights/{who}/{k}": v for who, player in players.items() for k, v in player.state_dict().items()}
+    """Weights of all players and further named groups (averages, the best so far) in one flat dict.
+
+    What adapters leave frozen is not among them: a run that goes on finds it where it started from.
+    """
+    flat = {f"weights/{who}/{k}": v for who, player in players.items() for k, v in learnt(player).items()}
     for group, values in extra.items():
         flat.update({f"{group}/{name}": value for name, value in values.items()})
     return flat

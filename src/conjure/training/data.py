@@ -26,7 +26,7 @@ class Examples:
     """
 
     def __init__(self, encoded: Encoded, seed: int = 0):
-        self.x, self.mask, self.given = encoded.x, encoded.mask, encoded.given
+        self.x, self.mask, self.given, self.parts = encoded.x, encoded.mask, encoded.given, encoded.parts
         self.window, self.spread, self.seed = encoded.window, encoded.spread, seed
         self._epoch = (-1, torch.empty(0, dtype=torch.long))
 
@@ -71,10 +71,11 @@ class Examples:
     def _gather(self, index: Tensor, noise: Noise) -> Batch:
         if self.window:
             index = index.unsqueeze(1) + torch.arange(self.window + 1)
-        x, mask, given = (None if t is None else _widen(t[index]) for t in (self.x, self.mask, self.given))
+        tensors = (self.x, self.mask, self.given, self.parts)
+        x, mask, given, parts = (None if t is None else _widen(t[index]) for t in tensors)
         if self.spread is not None:
             x = x + self.spread[index] * noise.normal(*x.shape)
-        return Batch(x, mask, given, noise)
+        return Batch(x, mask, given, noise, parts)
 
 
 def _widen(t: Tensor) -> Tensor:
@@ -92,7 +93,7 @@ class Shards:
     def append(self, encoded: Encoded) -> None:
         """Add a chunk's rows; memory in use stays at one chunk."""
         count = len(encoded.x)
-        for name in ("x", "mask", "given", "spread"):
+        for name in ("x", "mask", "given", "spread", "parts"):
             tensor = getattr(encoded, name)
             if tensor is None:
                 continue

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 
+from conjure.nets.lora import learnt
+
 
 class Average:
     """Exponential moving average of all parameters (Polyak and Juditsky 1992 in its exponential form).
@@ -18,12 +20,12 @@ class Average:
 
     def __init__(self, model: nn.Module, decay: float):
         self.model, self.decay = model, decay
-        self.shadow = {n: p.detach().clone() for n, p in model.named_parameters()}
+        self.shadow = {n: p.detach().clone() for n, p in _moving(model)}
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
-        current = [p.detach() for _, p in self.model.named_parameters()]
+        current = [p.detach() for _, p in _moving(self.model)]
         torch._foreach_lerp_(list(self.shadow.values()), current, 1 - decay)
 
     @contextmanager
@@ -37,9 +39,15 @@ class Average:
             put(self.model, kept)
 
 
+def _moving(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """The parameters to average: of an adapted model those of its adapters."""
+    kept = learnt(model)
+    return [(n, p) for n, p in model.named_parameters() if n in kept]
+
+
 def weights(model: nn.Module) -> dict[str, Tensor]:
-    """Copies of a model's parameters and buffers by name, sharded as they are."""
-    return {n: p.detach().clone() for n, p in model.state_dict().items()}
+    """Copies of what is learnt of a model, parameters and buffers, by name, sharded as they are."""
+    return {n: p.detach().clone() for n, p in learnt(model).items()}
 
 
 @torch.no_grad()

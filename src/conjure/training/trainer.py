@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from conjure.core.batch import Batch
-from conjure.core.errors import ConfigError, TrainingError
+from conjure.core.errors import ConfigError
 from conjure.core.rng import derive
 from conjure.objectives.protocol import Move, Objective
 from conjure.training import checkpoint
@@ -27,7 +27,6 @@ from conjure.training.settings import Counters, Progress, Training
 from conjure.training.threads import choose_threads
 
 PREPARE_FROM = 20_000  # examples an objective may look at before the first step
-NAN_LIMIT = 20  # moves dropped in a row before the run stops with advice
 
 
 class Trainer:
@@ -80,6 +79,13 @@ class Trainer:
         if self.average:
             self.average.shadow = groups["average"]
         return True
+
+    @torch.no_grad()
+    def measure(self) -> None:
+        """Note the held-out loss of the weights as they are, for a run that goes on from others'."""
+        if self.held_out is not None and self.counters.before is None:
+            self.objective.eval()
+            self.counters.before = self._held_out_means()["loss"]
 
     def run(self, watch: Callable[[Progress], None] = lambda progress: None) -> dict[str, Any]:
         """Train to the end; leaves the best (or averaged, or last) weights in the model and returns a summary."""
@@ -181,16 +187,7 @@ class Trainer:
         reshard(self.players[who])
 
     def _not_a_number(self, loss: Tensor) -> bool:
-        c = self.counters
-        bad = self.processes.any(not bool(torch.isfinite(loss.detach())))
-        c.dropped_running = c.dropped_running + 1 if bad else 0
-        c.dropped += bad
-        if c.dropped_running >= NAN_LIMIT:
-            raise TrainingError(
-                f"the loss was not a number {NAN_LIMIT} times in a row at step {c.step}; "
-                "try a lower training.rate, or training.precision=fp32"
-            )
-        return bad
+        return self.counters.drop(self.processes.any(not bool(torch.isfinite(loss.detach()))))
 
     @torch.no_grad()
     def _validate(self) -> None:
@@ -200,11 +197,8 @@ class Trainer:
             self.objective.eval()
             with self.average.applied() if self.average else nullcontext():
                 values |= {f"held_out_{k}": v for k, v in self._held_out_means().items()}
-                if values["held_out_loss"] < c.best:
-                    c.best, c.best_step, c.stale = values["held_out_loss"], c.step, 0
+                if c.judge(values):
                     self.best = weights(self.players["model"])
-                else:
-                    c.stale += 1
             self.objective.train()
         warnings = self.objective.warnings()
         self.warnings += warnings
@@ -244,11 +238,12 @@ class Trainer:
             "steps": c.step,
             "seconds": round(c.seconds, 2),
             "held_out_loss": None if self.held_out is None else c.best,
+            **({} if c.before is None else {"held_out_loss_before": c.before}),
             "best_step": c.best_step or c.step,
             "dropped_moves": c.dropped,
             "threads": c.threads,
             "stopped_by": self.stopped_by,
-            "warnings": self.warned,
+            "warnings": self.warned + c.remarks(),
         }
 
     def _finished(self) -> bool:
