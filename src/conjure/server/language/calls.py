@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from conjure.server.errors import Refusal
 from conjure.server.language.shapes import Tool
 
 OPEN, CLOSE = "<tool_call>\n", "\n</tool_call>"
@@ -33,20 +31,9 @@ def rules(tools: list[Tool], must: bool, several: bool) -> str:
     if not must:
         lines += [f"free[suffix={json.dumps(OPEN)}]: /(?s:.*)/", "rest: /(?s:.*)/"]
     for k, tool in enumerate(tools):
-        schema = json.dumps({"x-guidance": TIGHT, **_object_schema(k, tool)})
+        schema = json.dumps({"x-guidance": TIGHT, **(tool.function.parameters or {}), "type": "object"})
         lines.append(f"call_{k}: {json.dumps(head(tool.function.name))} %json {schema} {json.dumps('}' + CLOSE)}")
     return "\n".join(lines)
-
-
-def _object_schema(at: int, tool: Tool) -> dict[str, Any]:
-    schema = tool.function.parameters or {}
-    if schema.get("type", "object") != "object":
-        raise Refusal(
-            400,
-            f"the parameters of {tool.function.name} are of type {schema['type']!r}; arguments are an object",
-            param=f"tools[{at}].function.parameters",
-        )
-    return {**schema, "type": "object"}
 
 
 @dataclass

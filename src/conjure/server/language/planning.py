@@ -123,16 +123,22 @@ def tools_wanted(talker: Talker, tools: list[Tool], choice: Any, several: bool) 
     must = choice not in (None, "auto")
     tokenizer = _tokenizer(talker, "tools")
     for at, tool in enumerate(tools):  # each by itself, so that the sentence names it
-        alone = rules([tool], True, False)
-        try:
-            Grammar.lark(alone, tokenizer)
-        except ConfigError as error:
-            where = f"tools[{at}].function.parameters"
-            raise Refusal(400, f"the schema of {tool.function.name} cannot be used: {error}", param=where) from None
-        if ending(alone, "") is None:
-            raise Refusal(400, f"no arguments fit the schema of {tool.function.name}", param=f"tools[{at}]")
+        _check_schema(tool, f"tools[{at}].function.parameters", tokenizer)
     whole = rules(tools, must, several)
     return Wanted(tuple(tools), must, several, whole, Grammar.lark(whole, tokenizer))
+
+
+def _check_schema(tool: Tool, where: str, tokenizer: Any) -> None:
+    name, kind = tool.function.name, (tool.function.parameters or {}).get("type", "object")
+    if kind != "object":
+        raise Refusal(400, f"the parameters of {name} are of type {kind!r}; arguments are an object", param=where)
+    alone = rules([tool], True, False)
+    try:
+        Grammar.lark(alone, tokenizer)
+    except ConfigError as error:
+        raise Refusal(400, f"the schema of {name} cannot be used: {error}", param=where) from None
+    if ending(alone, "") is None:
+        raise Refusal(400, f"no arguments are found that fit the schema of {name}", param=where)
 
 
 def _tokenizer(talker: Talker, param: str) -> Any:
