@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from conjure.server.language.shapes import Tool
 
-OPEN, CLOSE = "<tool_call>\n", "\n</tool_call>"
+MARK = "<tool_call>"
+OPEN, CLOSE = MARK + "\n", "\n</tool_call>"
 MOST = 16  # calls in one answer; a model that knows no end would go on calling
 TIGHT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
@@ -22,14 +23,18 @@ def head(name: str) -> str:
     return f'{{"name": {json.dumps(name)}, "arguments": '
 
 
-def rules(tools: list[Tool], must: bool, several: bool) -> str:
-    """A Lark grammar (llguidance's dialect) of answers: calls alone where they `must` be, else text, then calls."""
-    lines = ["start: calls" if must else "start: free calls | rest"]
-    more = f' ("\\n" {json.dumps(OPEN)} call){{0,{MOST - 1}}}' if several else ""
-    lines.append(f"calls: {json.dumps(OPEN)} call{more}" if must else f"calls: call{more}")
-    lines.append("call: " + " | ".join(f"call_{k}" for k in range(len(tools))))
+def rules(tools: list[Tool], must: bool, several: bool, mark: bool = False) -> str:
+    """A Lark grammar (llguidance's dialect) of answers: calls alone where they `must` be, else text, then calls.
+
+    mark: <tool_call> is a token of its own, which the grammar then names; a text that spells it opens a call as well.
+    """
+    opening = f"{MARK} {json.dumps(OPEN.removeprefix(MARK))}" if mark else json.dumps(OPEN)
+    more = f' ("\\n" {opening} call){{0,{MOST - 1}}}' if several else ""
+    lines = [f"start: {opening} call{more}" if must else f"start: begun call{more} | rest"]
     if not must:
+        lines.append(f"begun: free | rest {opening}" if mark else "begun: free")
         lines += [f"free[suffix={json.dumps(OPEN)}]: /(?s:.*)/", "rest: /(?s:.*)/"]
+    lines.append("call: " + " | ".join(f"call_{k}" for k in range(len(tools))))
     for k, tool in enumerate(tools):
         schema = json.dumps({"x-guidance": TIGHT, **(tool.function.parameters or {}), "type": "object"})
         lines.append(f"call_{k}: {json.dumps(head(tool.function.name))} %json {schema} {json.dumps('}' + CLOSE)}")

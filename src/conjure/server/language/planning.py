@@ -13,7 +13,7 @@ from conjure.core.rng import derive
 from conjure.generation import Grammar, Request
 from conjure.models.decoding import Choice
 from conjure.server.errors import Refusal
-from conjure.server.language.calls import rules
+from conjure.server.language.calls import MARK, rules
 from conjure.server.language.closing import ending
 from conjure.server.language.conversation import Read
 from conjure.server.language.shapes import Extras, Format, NamedTool, Tool
@@ -28,7 +28,7 @@ FIELDS = {  # what our own errors call a thing -> what clients call it
 
 @dataclass(frozen=True)
 class Wanted:
-    """How an answer may look. must: it calls tools and says nothing else. rules: of its grammar, where it has one."""
+    """How an answer may look. must: it calls tools and says nothing else. rules: its grammar."""
 
     tools: tuple[Tool, ...] = ()
     must: bool = False
@@ -124,8 +124,8 @@ def tools_wanted(talker: Talker, tools: list[Tool], choice: Any, several: bool) 
     tokenizer = _tokenizer(talker, "tools")
     for at, tool in enumerate(tools):  # each by itself, so that the sentence names it
         _check_schema(tool, f"tools[{at}].function.parameters", tokenizer)
-    whole = rules(tools, must, several)
-    return Wanted(tuple(tools), must, several, whole, Grammar.lark(whole, tokenizer))
+    marked = rules(tools, must, several, mark=tokenizer.number(MARK) is not None)
+    return Wanted(tuple(tools), must, several, rules(tools, must, several), Grammar.lark(marked, tokenizer))
 
 
 def _check_schema(tool: Tool, where: str, tokenizer: Any) -> None:
@@ -134,7 +134,7 @@ def _check_schema(tool: Tool, where: str, tokenizer: Any) -> None:
         raise Refusal(400, f"the parameters of {name} are of type {kind!r}; arguments are an object", param=where)
     alone = rules([tool], True, False)
     try:
-        Grammar.lark(alone, tokenizer)
+        Grammar.lark(alone, tokenizer)  # by letters, since a mark of its own adds nothing to what a schema may be
     except ConfigError as error:
         raise Refusal(400, f"the schema of {name} cannot be used: {error}", param=where) from None
     if ending(alone, "") is None:
