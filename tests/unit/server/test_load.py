@@ -113,10 +113,10 @@ def test_weights_that_are_not_numbers_are_a_fault_of_the_server():
 def test_two_models_are_told_apart():
     both = {"one": tiny(), "two": tiny(seed=1)}
     with talking(artifacts=both) as (server, client):
-        said = {
-            name: client.chat.completions.create(model=name, messages=HELLO, seed=1, max_tokens=10).choices[0].message
-            for name in both
-        }
-        assert said["one"].content != said["two"].content
+        vectors = [client.embeddings.create(model=name, input="rain").data[0].embedding for name in both]
+        assert vectors[0] != vectors[1]
+        said = [client.chat.completions.create(model=name, messages=HELLO, max_tokens=2) for name in both]
+        assert [answer.model for answer in said] == list(both)
+        assert said[0].system_fingerprint != said[1].system_fingerprint
         body = {"messages": HELLO}
         assert "one, two" in httpx.post(f"{server.url}/v1/chat/completions", json=body).json()["error"]["message"]

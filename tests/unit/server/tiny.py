@@ -29,7 +29,7 @@ def tokenizer() -> Tokenizer:
         show_progress=False,
     )
     inner.train_from_iterator([TEXT] * 20, trainer)
-    inner.add_tokens(["<tool_call>"])  # a token, but not a special one, as in Qwen's and Hermes' vocabularies
+    inner.add_tokens(["<tool_call>", "</tool_call>"])  # tokens, but not special ones, as in Qwen's vocabulary
     return Tokenizer(inner.to_str())
 
 

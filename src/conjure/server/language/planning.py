@@ -13,7 +13,7 @@ from conjure.core.rng import derive
 from conjure.generation import Grammar, Request
 from conjure.models.decoding import Choice
 from conjure.server.errors import Refusal
-from conjure.server.language.calls import MARK, rules
+from conjure.server.language.calls import MARKS, rules
 from conjure.server.language.closing import ending
 from conjure.server.language.conversation import Read
 from conjure.server.language.shapes import Extras, Format, NamedTool, Tool
@@ -124,7 +124,7 @@ def tools_wanted(talker: Talker, tools: list[Tool], choice: Any, several: bool) 
     tokenizer = _tokenizer(talker, "tools")
     for at, tool in enumerate(tools):  # each by itself, so that the sentence names it
         _check_schema(tool, f"tools[{at}].function.parameters", tokenizer)
-    marked = rules(tools, must, several, mark=tokenizer.number(MARK) is not None)
+    marked = rules(tools, must, several, tuple(m for m in MARKS if tokenizer.number(m) is not None))
     return Wanted(tuple(tools), must, several, rules(tools, must, several), Grammar.lark(marked, tokenizer))
 
 
