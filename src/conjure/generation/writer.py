@@ -62,7 +62,10 @@ class Stream(Iterator[Piece]):
         return found
 
     def close(self) -> None:
-        self._sequence.closed = True
+        """From any thread; whoever waits for the next piece is told that there is none."""
+        if not self._sequence.closed:
+            self._sequence.closed = True
+            self._sequence.pieces.put(StopIteration())
 
     def __enter__(self) -> Stream:
         return self

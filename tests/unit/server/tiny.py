@@ -29,7 +29,11 @@ def tokenizer() -> Tokenizer:
         show_progress=False,
     )
     inner.train_from_iterator([TEXT] * 20, trainer)
+    inner.add_tokens(["<tool_call>", "</tool_call>"])  # tokens, but not special ones, as in Qwen's vocabulary
     return Tokenizer(inner.to_str())
+
+
+OPENS = 365  # the token that opens a call
 
 
 def tiny(context: int = 512, seed: int = 0, template: str = CHATML) -> Artifact:

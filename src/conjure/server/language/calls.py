@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from conjure.server.errors import Refusal
 from conjure.server.language.shapes import Tool
 
-OPEN, CLOSE = "<tool_call>\n", "\n</tool_call>"
+MARKS = ("<tool_call>", "</tool_call>")
+OPEN, CLOSE = MARKS[0] + "\n", "\n" + MARKS[1]
 MOST = 16  # calls in one answer; a model that knows no end would go on calling
 TIGHT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
@@ -24,29 +23,32 @@ def head(name: str) -> str:
     return f'{{"name": {json.dumps(name)}, "arguments": '
 
 
-def rules(tools: list[Tool], must: bool, several: bool) -> str:
-    """A Lark grammar (llguidance's dialect) of answers: calls alone where they `must` be, else text, then calls."""
-    lines = ["start: calls" if must else "start: free calls | rest"]
-    more = f' ("\\n" {json.dumps(OPEN)} call){{0,{MOST - 1}}}' if several else ""
-    lines.append(f"calls: {json.dumps(OPEN)} call{more}" if must else f"calls: call{more}")
-    lines.append("call: " + " | ".join(f"call_{k}" for k in range(len(tools))))
+def rules(tools: list[Tool], must: bool, several: bool, marks: tuple[str, ...] = ()) -> str:
+    """A Lark grammar (llguidance's dialect) of answers: calls alone where they `must` be, else text, then calls.
+
+    marks: which of `MARKS` are tokens of their own; the grammar then names them. A text that spells the first by
+    letters opens a call as well.
+    """
+    opening, closing = _named(OPEN, marks), _named(CLOSE, marks)
+    more = f' ("\\n" {opening} call){{0,{MOST - 1}}}' if several else ""
+    lines = [f"start: {opening} call{more}" if must else f"start: begun call{more} | rest"]
     if not must:
+        lines.append(f"begun: free | rest {opening}" if MARKS[0] in marks else "begun: free")
         lines += [f"free[suffix={json.dumps(OPEN)}]: /(?s:.*)/", "rest: /(?s:.*)/"]
+    lines.append(f'call: ({" | ".join(f"call_{k}" for k in range(len(tools)))}) "}}" {closing}')
     for k, tool in enumerate(tools):
-        schema = json.dumps({"x-guidance": TIGHT, **_object_schema(k, tool)})
-        lines.append(f"call_{k}: {json.dumps(head(tool.function.name))} %json {schema} {json.dumps('}' + CLOSE)}")
+        schema = json.dumps({"x-guidance": TIGHT, **(tool.function.parameters or {}), "type": "object"})
+        lines.append(f"call_{k}: {json.dumps(head(tool.function.name))} %json {schema}")
     return "\n".join(lines)
 
 
-def _object_schema(at: int, tool: Tool) -> dict[str, Any]:
-    schema = tool.function.parameters or {}
-    if schema.get("type", "object") != "object":
-        raise Refusal(
-            400,
-            f"the parameters of {tool.function.name} are of type {schema['type']!r}; arguments are an object",
-            param=f"tools[{at}].function.parameters",
-        )
-    return {**schema, "type": "object"}
+def _named(text: str, marks: tuple[str, ...]) -> str:
+    """A piece of grammar for a tag and its line break: the tag's own token where it has one, else its letters."""
+    mark = next((m for m in marks if m in text), None)
+    if mark is None:
+        return json.dumps(text)
+    before, after = text.split(mark)
+    return " ".join(part for part in (before and json.dumps(before), mark, after and json.dumps(after)) if part)
 
 
 @dataclass

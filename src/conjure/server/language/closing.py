@@ -10,7 +10,7 @@ import numpy as np
 
 from conjure.generation.grammar import kit
 
-FIRST = b'"}]0123456789eaoinrst'  # what ends things stands first, then what is likely to be allowed
+FIRST = b'"}],0123456789eaoinrst'  # what ends things stands first, then what is likely to be allowed
 MOST = 4096  # bytes; a pattern that has not come to an end by then is tried again by other ways
 TRIES = 4
 

@@ -36,7 +36,11 @@ def read_chat(talker: Talker, messages: list[Message], tools: list[Tool], kept: 
     template = getattr(talker.codec, "template", None)
     if template is None:
         raise Refusal(400, f"{talker.name} has no chat template: use /v1/completions", param="model")
-    spoken = [_plain(m) for m in messages]
+    spoken = [_plain(m, f"messages[{at}]") for at, m in enumerate(messages)]
+    first = next((at for at, m in enumerate(spoken) if m["role"] != "system"), None)
+    if first is not None and spoken[first]["role"] != "user":
+        said = f"messages[{first}] is the {spoken[first]['role']}'s: a conversation begins with the user, or the system"
+        raise Refusal(400, said, param=f"messages[{first}].role")
     described = [t.model_dump(exclude_none=True) for t in tools]
     native = "<tool_call>" in template and "tools" in template
     if not native:
@@ -118,7 +122,7 @@ def read_text(talker: Talker, prompt: str | list[int], kept: int | None, answer:
     return fitted(talker, Shortened(tokens, len(tokens), room(talker, kept, answer)), param, param, kept)
 
 
-def _plain(message: Message) -> dict[str, Any]:
+def _plain(message: Message, where: str) -> dict[str, Any]:
     """A message as templates take it: arguments of calls are objects, contents are texts."""
     found: dict[str, Any] = {"role": message.role, "content": message.content}
     if isinstance(message.content, list):
@@ -127,7 +131,7 @@ def _plain(message: Message) -> dict[str, Any]:
                 raise Refusal(
                     400,
                     f"content of type {part.get('type')!r} cannot be read: text can",
-                    param=f"messages.content[{at}]",
+                    param=f"{where}.content[{at}]",
                 )
         found["content"] = "".join(str(p.get("text", p.get("refusal", ""))) for p in message.content)
     if found["content"] is None:

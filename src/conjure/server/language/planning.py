@@ -13,7 +13,7 @@ from conjure.core.rng import derive
 from conjure.generation import Grammar, Request
 from conjure.models.decoding import Choice
 from conjure.server.errors import Refusal
-from conjure.server.language.calls import rules
+from conjure.server.language.calls import MARKS, rules
 from conjure.server.language.closing import ending
 from conjure.server.language.conversation import Read
 from conjure.server.language.shapes import Extras, Format, NamedTool, Tool
@@ -28,7 +28,7 @@ FIELDS = {  # what our own errors call a thing -> what clients call it
 
 @dataclass(frozen=True)
 class Wanted:
-    """How an answer may look. must: it calls tools and says nothing else. rules: of its grammar, where it has one."""
+    """How an answer may look. must: it calls tools and says nothing else. rules: its grammar."""
 
     tools: tuple[Tool, ...] = ()
     must: bool = False
@@ -123,16 +123,22 @@ def tools_wanted(talker: Talker, tools: list[Tool], choice: Any, several: bool) 
     must = choice not in (None, "auto")
     tokenizer = _tokenizer(talker, "tools")
     for at, tool in enumerate(tools):  # each by itself, so that the sentence names it
-        alone = rules([tool], True, False)
-        try:
-            Grammar.lark(alone, tokenizer)
-        except ConfigError as error:
-            where = f"tools[{at}].function.parameters"
-            raise Refusal(400, f"the schema of {tool.function.name} cannot be used: {error}", param=where) from None
-        if ending(alone, "") is None:
-            raise Refusal(400, f"no arguments fit the schema of {tool.function.name}", param=f"tools[{at}]")
-    whole = rules(tools, must, several)
-    return Wanted(tuple(tools), must, several, whole, Grammar.lark(whole, tokenizer))
+        _check_schema(tool, f"tools[{at}].function.parameters", tokenizer)
+    marked = rules(tools, must, several, tuple(m for m in MARKS if tokenizer.number(m) is not None))
+    return Wanted(tuple(tools), must, several, rules(tools, must, several), Grammar.lark(marked, tokenizer))
+
+
+def _check_schema(tool: Tool, where: str, tokenizer: Any) -> None:
+    name, kind = tool.function.name, (tool.function.parameters or {}).get("type", "object")
+    if kind != "object":
+        raise Refusal(400, f"the parameters of {name} are of type {kind!r}; arguments are an object", param=where)
+    alone = rules([tool], True, False)
+    try:
+        Grammar.lark(alone, tokenizer)  # by letters, since a mark of its own adds nothing to what a schema may be
+    except ConfigError as error:
+        raise Refusal(400, f"the schema of {name} cannot be used: {error}", param=where) from None
+    if ending(alone, "") is None:
+        raise Refusal(400, f"no arguments are found that fit the schema of {name}", param=where)
 
 
 def _tokenizer(talker: Talker, param: str) -> Any:

@@ -6,6 +6,7 @@ import difflib
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticSerializationError
 
 from conjure.server.errors import Refusal
 
@@ -34,7 +35,11 @@ class Fields(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
     def ignored(self) -> list[str]:
-        """Names of the fields that have no effect; Refusal 400 for one that should have."""
+        """Names of the fields that have no effect; Refusal 400 for one that should have, or for text that is none."""
+        try:
+            self.model_dump_json()
+        except PydanticSerializationError:
+            raise Refusal(400, "the text holds half a character (a surrogate by itself, such as \\ud800)") from None
         extra, known = self.model_extra or {}, list(type(self).model_fields)
         for name, value in extra.items():
             if name in IMPOSSIBLE and value not in (None, IMPOSSIBLE[name][0]):
