@@ -67,7 +67,7 @@ def align(
     data = _prompts(artifact, prompts, config.tokens, seed)
     torch.manual_seed(derive(seed, "align"))
     goal = kind(copy.deepcopy(artifact.model), config)
-    goal.reward = _judged(artifact, reward)
+    goal.reward = _judged(artifact, reward, prompts)
     trainer = Trainer(goal, training, data, seed=seed)
     trainer.average = None
     summary = trainer.run(options.get("watch", _unseen))
@@ -115,12 +115,14 @@ def _some(encoded: Encoded, where: Tensor) -> Encoded:
     return Encoded(*(None if t is None else t[where] for t in (encoded.x, encoded.mask, encoded.given)))  # type: ignore[arg-type]
 
 
-def _judged(artifact: Artifact, reward: Reward) -> Callable[[Rollout], Tensor]:
+def _judged(artifact: Artifact, reward: Reward, prompts: list[Any]) -> Callable[[Rollout], Tensor]:
     """The reward of token rows: that of the texts or objects they stand for."""
 
+    known = prompting.spelt(artifact, prompts)
+
     def judge(rollout: Rollout) -> Tensor:
-        prompts, completions = prompting.texts(artifact, rollout)
-        found = [float(v) for v in reward(prompts, completions)]
+        asked, completions = prompting.texts(artifact, rollout, known)
+        found = [float(v) for v in reward(asked, completions)]
         if len(found) != len(completions):
             raise ConfigError(
                 f"the reward gave {len(found)} numbers for {len(completions)} completions: one each is needed"
