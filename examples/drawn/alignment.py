@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib import pyplot as plt
 
 import conjure
-from conjure.aligning import align
+from conjure.aligning import How, align
 
 PRICES = {0.0: "#c05621", 0.02: "#2b6cb0", 0.1: "#a0aec0"}
 STEPS = 24
@@ -23,8 +23,8 @@ def draw() -> plt.Figure:
         seen: dict[int, tuple[float, float]] = {}
         settings = [f"objective.kl={price}", f"training.steps={STEPS}", "training.rate=0.002", "training.threads=1"]
         settings += ["objective.tokens=24", "training.validate_every=4"]
-        options = {"settings": settings, "watch": lambda p, seen=seen: seen.update(_values(p))}
-        align(writer, prompts, _letters, options=options)
+        how = How(settings, watch=lambda p, seen=seen: seen.update(_values(p)))
+        align(writer, prompts, _letters, how=how)
         for axis, k in zip(axes, (0, 1)):
             axis.plot(list(seen), [v[k] for v in seen.values()], color=colour, label=f"{price:g} a nat")
     axes[0].set(xlabel="step", ylabel="share of e")

@@ -10,6 +10,7 @@ from conjure.core.config import nearest
 from conjure.core.errors import ConfigError
 
 DOMAINS = {
+    "answers": "conjure.domains.answers.codec:AnswersCodec",
     "table": "conjure.domains.table.codec:TableCodec",
     "text": "conjure.domains.text.codec:TextCodec",
     "chat": "conjure.domains.chat.codec:ChatCodec",
@@ -36,6 +37,7 @@ MODELS = {
     "markov": "conjure.models.markov:Markov",
     "pixels": "conjure.models.pixels:Pixels",
     "recurrent": "conjure.models.recurrent:Recurrent",
+    "reward": "conjure.models.reward:Reward",
     "seq2seq": "conjure.models.seq2seq:Seq2Seq",
     "vae": "conjure.models.vae:VAE",
 }
@@ -55,7 +57,9 @@ OBJECTIVES = {
     "smoothing": "conjure.objectives.smoothing:Smoothing",
     "minmax": "conjure.objectives.minmax:MinMax",
     "wasserstein": "conjure.objectives.wasserstein:Wasserstein",
+    "dpo": "conjure.objectives.dpo:DPO",
     "ppo": "conjure.objectives.ppo:PPO",
+    "ranking": "conjure.objectives.ranking:Ranking",
     "grpo": "conjure.objectives.grpo:GRPO",
 }
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +26,7 @@ from conjure.training import checkpoint
 from conjure.training.adapting import adapt
 from conjure.training.data import Examples, Shards
 from conjure.training.distributed import Processes, join
+from conjure.training.interrupt import interruptible
 from conjure.training.trainer import Progress, Trainer, Training
 
 RUN = "run.json"
@@ -84,7 +83,7 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
         options.say(f"{folder} has no checkpoint yet: starting from the beginning")
     if before.start is not None and not resumed:
         trainer.measure()
-    with _interruptible(trainer):
+    with interruptible(trainer):
         summary = trainer.run(options.watch)
     notes += before.gained(summary)
     made = Artifact(recipe, codec, model, first=before.first)
@@ -161,25 +160,6 @@ def _digest_of_run(at: Path) -> str:
         return json.loads(at.read_text("utf-8"))["digest"]
     except (ValueError, KeyError, TypeError):
         raise ArtifactError(f"{at} is damaged: start again in another folder, without --resume") from None
-
-
-@contextlib.contextmanager
-def _interruptible(trainer: Trainer) -> Iterator[None]:
-    """Ctrl-C asks the run to end cleanly; a second one ends it at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def on_interrupt(number: int, frame: Any) -> None:
-        trainer.stop()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _finished(

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from conjure import catalog
@@ -17,6 +16,7 @@ from conjure.core.batch import Batch
 from conjure.core.errors import ConfigError, DataError
 from conjure.core.rng import Noise
 from conjure.core.space import Tokens
+from conjure.domains.answers.spelling import spelling
 from conjure.domains.protocol import Encoded
 from conjure.models.decoding import Choice
 from conjure.objectives.rollout import Rollout, roll_out
@@ -45,7 +45,7 @@ def refuses(artifact: Artifact) -> str | None:
 
 def end_of(artifact: Artifact) -> int | None:
     """The token that ends what an artifact writes; None where everything has one length."""
-    return artifact.codec.end if artifact.model.space.stream else artifact.model.space.end
+    return artifact.codec.end if artifact.model.space.stream else artifact.model.space.end  # type: ignore[union-attr]
 
 
 def read_prompts(path: Path) -> list[str]:
@@ -85,19 +85,31 @@ def rows(artifact: Artifact, prompts: list[str]) -> Encoded:
         if codec.given_space is None:
             return Encoded(blank)
         return Encoded(blank, given=codec.evidence(_sources(artifact, prompts)))  # type: ignore[attr-defined]
-    cut = []
-    for number, prompt in enumerate(prompts, 1):
-        try:
-            cut.append(codec.units.cut(prompt))  # type: ignore[attr-defined]
-        except DataError as error:
-            raise DataError(f"prompt {number}: {error}") from None
-        if not len(cut[-1]):
-            raise DataError(f"prompt {number} is empty: give it some text")
+    cut = list(_cut(artifact, prompts))
     x = torch.zeros(len(cut), max(map(len, cut)), dtype=torch.long)
     mask = torch.zeros(x.shape, dtype=torch.bool)
     for row, tokens in enumerate(cut):
-        x[row, : len(tokens)], mask[row, : len(tokens)] = torch.from_numpy(tokens.astype(np.int64)), True
+        x[row, : len(tokens)], mask[row, : len(tokens)] = torch.tensor(tokens), True
     return Encoded(x, mask)
+
+
+def spelt(artifact: Artifact, prompts: list[str]) -> dict[tuple[int, ...], str]:
+    """Prompts by the tokens that a stream begins with, to name them again; empty where there is no stream."""
+    if not artifact.model.space.stream:  # type: ignore[union-attr]
+        return {}
+    return {tuple(ids): prompt for ids, prompt in zip(_cut(artifact, prompts), prompts)}
+
+
+def _cut(artifact: Artifact, prompts: list[str]) -> Iterator[list[int]]:
+    spell = spelling(artifact.codec)
+    for number, prompt in enumerate(prompts, 1):
+        try:
+            ids = spell.prompt(prompt)
+        except DataError as error:
+            raise DataError(f"prompt {number}: {error}") from None
+        if not len(ids):
+            raise DataError(f"prompt {number} is empty: give it some text")
+        yield ids
 
 
 def check_room(artifact: Artifact, encoded: Encoded, tokens: int) -> None:
@@ -117,17 +129,23 @@ def check_room(artifact: Artifact, encoded: Encoded, tokens: int) -> None:
         )
 
 
-def texts(artifact: Artifact, rollout: Rollout) -> tuple[list[Any], list[Any]]:
-    """(prompts, completions) of episodes; where there is no prompt it is None, and a completion is a decoded object."""
-    codec, end = artifact.codec, end_of(artifact)
+def texts(
+    artifact: Artifact, rollout: Rollout, known: dict[tuple[int, ...], str] | None = None
+) -> tuple[list[Any], list[Any]]:
+    """(prompts, completions) of episodes, prompts by their names in `known` (see `spelt`) or spelt out.
+
+    Where there is no prompt it is None, and a completion is a decoded object.
+    """
     if not artifact.model.space.stream:  # type: ignore[union-attr]
         return _objects(artifact, rollout)
-    join = codec.units.join  # type: ignore[attr-defined]
+    join, known = spelling(artifact.codec).join, known or {}
     first = rollout.real.int().argmax(1).tolist()
     last = [a + n for a, n in zip(first, (rollout.real.sum(1) - rollout.ended.int()).tolist())]
     ids = rollout.x.tolist()
-    prompts = [join([t for t in row[:a] if t != end]) for row, a in zip(ids, first)]
-    return prompts, [join(row[a:b]) for row, a, b in zip(ids, first, last)]
+    asked = [tuple(row[:a]) for row, a in zip(ids, first)]
+    return [known[a] if a in known else join(list(a)) for a in asked], [
+        join(row[a:b]) for row, a, b in zip(ids, first, last)
+    ]
 
 
 @torch.no_grad()

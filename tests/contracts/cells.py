@@ -31,6 +31,7 @@ TINY: dict[str, tuple[dict[str, Any], str]] = {
     "markov": ({"order": 2}, "counting"),
     "pixels": ({"width": 16, "reach": 2}, "likelihood"),
     "recurrent": ({"width": 16}, "likelihood"),
+    "reward": ({"settings": {"width": 16, "layers": 1, "heads": 2}}, "ranking"),
     "seq2seq": ({"layers": [1, 1], "width": 16, "heads": 2}, "smoothing"),
     "vae": ({"width": 16, "latent": 3}, "elbo"),
 }

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from conjure.feedback.audit import Audit
 from conjure.feedback.study import STATISTICS, Study
 from conjure.metrics.bootstrap import Interval
 
@@ -27,6 +28,24 @@ def study_lines(found: Study) -> list[str]:
     if found.disputed:
         lines.append(f"{len(found.disputed)} prompts are disputed, the first: {found.disputed[0][:60]!r}")
     return lines + [f"note: {note}" for note in found.notes]
+
+
+def audit_lines(seen: Audit) -> list[str]:
+    """How good a reward model is on held-out pairs, beside length alone and the raters' ceiling."""
+    rows = {
+        f"accuracy on {seen.pairs} held-out pairs": seen.accuracy,
+        "  by length alone": seen.length,
+        "  the other raters' majority": seen.others,
+        "  ceiling by how far raters agree": seen.ceiling,
+    }
+    lines = [f"{name:<46} {interval_text(value)}" for name, value in rows.items() if value is not None]
+    lines.append(f"{'calibration error, Brier score':<46} {seen.ece:.3f}, {seen.brier:.3f}")
+    if not math.isnan(seen.length_bias):
+        text = f"{seen.length_bias:+.2f}, of raters' ranks {seen.length_taste:+.2f}"
+        lines.append(f"{'correlation of reward and length':<46} {text}")
+    if not math.isnan(seen.doubt):
+        lines.append(f"{'accuracy gained where members agree':<46} {seen.doubt:+.3f}")
+    return lines + [f"  {name:<44} {interval_text(value)}" for name, value in seen.raters.items()]
 
 
 def interval_text(value: Interval) -> str:

@@ -1,4 +1,4 @@
-"""The reward model: a language model's trunk with a head that says how good a text is, by one criterion or several."""
+"""The reward model: language models' trunks with a head that says how good a text is, by one criterion or several."""
 
 from __future__ import annotations
 
@@ -10,21 +10,43 @@ import torch
 from torch import Tensor, nn
 
 from conjure.core.config import fill
+from conjure.core.errors import ConfigError
 from conjure.core.space import Space, Tokens
 from conjure.models.autoregression import Autoregression
 from conjure.models.decoder import Decoder
+from conjure.models.llm import LLM
 from conjure.models.protocol import Model
 from conjure.models.recurrent import Recurrent
 
-TRUNKS: dict[str, type[Autoregression]] = {"decoder": Decoder, "recurrent": Recurrent}
-ROWS = 256  # texts read at a time
+TRUNKS: dict[str, type[Autoregression]] = {"decoder": Decoder, "recurrent": Recurrent, "llm": LLM}
+ROWS = 64  # texts read at a time
+
+
+class Judge(nn.Module):
+    """One trunk with its head, which starts at N(0, 1 / (width + 1)): first rewards are of the order of one."""
+
+    def __init__(self, trunk: Autoregression, count: int):
+        super().__init__()
+        self.trunk = trunk
+        width = trunk.config.width
+        self.head = nn.Linear(width, count)
+        nn.init.normal_(self.head.weight, std=1 / math.sqrt(width + 1))
+        nn.init.zeros_(self.head.bias)
+        if isinstance(trunk.head, nn.Module):  # a judge writes nothing
+            trunk.head.requires_grad_(False)
+
+    def forward(self, x: Tensor, last: Tensor) -> Tensor:
+        """(B, C) off the state at place `last` (B,) of x (B, T)."""
+        hidden = self.trunk._hidden(x, None)
+        return self.head(hidden[torch.arange(len(x), device=x.device), last].float())
 
 
 class Reward(Model):
     """r(text) for texts of a stream, (B, C) for C criteria, read off the state at the last real token.
 
-    Stiennon et al. 2020, section 3.4. The head starts at N(0, 1 / (width + 1)), so that first rewards are of the order
-    of one. `settle` moves the rewards of reference texts to mean 0 and scale 1, which a policy's prices then refer to.
+    Stiennon et al. 2020, section 3.4. Several members, learnt apart, are one model: their mean is the reward, their
+    spread how little is known (Coste et al. 2024). `settle` moves the rewards of reference texts to mean 0 and scale 1,
+    which a policy's prices then refer to; `slope` is by how much odds of preference grow with a difference of scores.
     log_prob is the criteria's weighted mean: an energy, not a probability.
     """
 
@@ -34,11 +56,19 @@ class Reward(Model):
 
     @dataclass(frozen=True)
     class Config:
-        """family and settings are those of the trunk; weights: what each criterion counts in the score."""
+        """family and settings are those of the trunk; criteria: names; weights: what each counts in the score."""
 
-        family: Literal["decoder", "recurrent"] = "decoder"
+        family: Literal["decoder", "recurrent", "llm"] = "decoder"
         settings: dict[str, Any] = field(default_factory=dict)
         weights: tuple[float, ...] = (1.0,)
+        criteria: tuple[str, ...] = ()
+        members: int = 1
+
+        def __post_init__(self) -> None:
+            if self.members < 1:
+                raise ConfigError("model.members is at least 1")
+            if self.criteria and len(self.criteria) != len(self.weights):
+                raise ConfigError(f"model.weights are {len(self.weights)} for {len(self.criteria)} criteria")
 
     @classmethod
     def refuses(cls, space: Space, given: Space | None, config: Reward.Config) -> str | None:
@@ -53,46 +83,68 @@ class Reward(Model):
 
     def __init__(self, space: Tokens, given: None, config: Config):
         super().__init__(space, given, config)
-        trunk = TRUNKS[config.family]
-        self.trunk = trunk(space, None, fill(trunk.Config, config.settings, "model.settings"))
-        width, count = self.trunk.config.width, len(config.weights)
-        self.head = nn.Linear(width, count)
-        nn.init.normal_(self.head.weight, std=1 / math.sqrt(width + 1))
-        nn.init.zeros_(self.head.bias)
-        self.register_buffer("middle", torch.zeros(count))
-        self.register_buffer("spread", torch.ones(count))
+        family, count = TRUNKS[config.family], len(config.weights)
+        settings = fill(family.Config, config.settings, "model.settings")
+        self.judges = nn.ModuleList(Judge(family(space, None, settings), count) for _ in range(config.members))
+        for name, value in (("middle", 0.0), ("spread", 1.0)):
+            self.register_buffer(name, torch.full((config.members, count), value))
+        self.register_buffer("slope", torch.ones(()))
         self.register_buffer("weights", torch.tensor(config.weights) / sum(map(abs, config.weights)), persistent=False)
 
     def adopt(self, writer: Autoregression) -> None:
         """Take over the trunk of a model that writes: what it knows of texts is where a judge begins."""
-        self.trunk.load_state_dict(writer.state_dict())
+        for judge in self.judges:
+            judge.trunk.load_state_dict(writer.state_dict())  # type: ignore[union-attr]
 
-    def rewards(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Rewards (B, K, C) of texts (B, K, T); mask (B, K, T) marks their real tokens, a text without any gets 0."""
+    def opinions(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Each member's rewards (M, B, K, C) of texts (B, K, T); mask (B, K, T) marks their real tokens.
+
+        A text without any gets 0.
+        """
         real = torch.ones_like(x, dtype=torch.bool) if mask is None else mask.bool()
         count = x.shape[1]
         x, real = x.flatten(0, 1), real.flatten(0, 1)
         last = (real * torch.arange(x.shape[1], device=x.device)).amax(1)
         width = int(last.max()) + 1 if len(x) else 1
-        hidden = self.trunk._hidden(x[:, :width], None)
-        states = hidden[torch.arange(len(x), device=x.device), last]
-        found = (self.head(states.float()) - self.middle) / self.spread * real.any(1, keepdim=True)
-        return found.unflatten(0, (-1, count))
+        raw = torch.stack([judge(x[:, :width], last) for judge in self.judges])  # (M, B K, C)
+        found = (raw - self.middle[:, None]) / self.spread[:, None] * real.any(1, keepdim=True)
+        return found.unflatten(1, (-1, count))
+
+    def rewards(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Rewards (B, K, C) of texts (B, K, T): the members' mean; see `opinions`."""
+        return self.opinions(x, mask).mean(0)
 
     def log_prob(self, x: Tensor, given: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """The weighted mean of the criteria for texts (B, T), (B,)."""
-        parts = []
-        for start in range(0, len(x), ROWS):
-            rows = slice(start, start + ROWS)
-            some = None if mask is None else mask[rows, None]
-            parts.append(self.rewards(x[rows, None], some)[:, 0] @ self.weights)
-        return torch.cat(parts)
+        return self.each_score(x, mask).mean(0)
+
+    def doubt(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """How far the members are apart on texts (B, T): the standard deviation of their scores, (B,)."""
+        return self.each_score(x, mask).std(0, unbiased=False)
+
+    def each_score(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Each member's score of texts (B, T), (M, B)."""
+        return self._in_parts(x, mask) @ self.weights
+
+    def preferred(self, apart: Tensor) -> Tensor:
+        """The probability that a text is preferred to one whose score is lower by `apart`, of its shape."""
+        return torch.sigmoid(self.slope * apart)
+
+    def sample(self, n: int, *, given: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
+        raise ConfigError("a reward model judges texts and writes none: score them")
 
     @torch.no_grad()
     def settle(self, x: Tensor, mask: Tensor | None = None) -> None:
-        """Let the rewards of these texts (B, T) have mean 0 and scale 1 by each criterion from now on."""
+        """Let the rewards of these texts (B, T) have mean 0 and scale 1 by each criterion and member from now on."""
         self.middle.zero_()
         self.spread.fill_(1.0)
-        found = self.rewards(x[:, None], None if mask is None else mask[:, None])[:, 0]
-        self.middle.copy_(found.mean(0))
-        self.spread.copy_(found.std(0, unbiased=False).clamp(min=1e-6))
+        found = self._in_parts(x, mask)  # (M, B, C)
+        self.middle.copy_(found.mean(1))
+        self.spread.copy_(found.std(1, unbiased=False).clamp(min=1e-6))
+
+    def _in_parts(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        parts = []
+        for start in range(0, len(x), ROWS):
+            rows = slice(start, start + ROWS)
+            parts.append(self.opinions(x[rows, None], None if mask is None else mask[rows, None])[:, :, 0])
+        return torch.cat(parts, 1)

@@ -43,7 +43,7 @@ class Seq2Seq(Model):
 
     spaces = (Tokens,)
     given_spaces = (Tokens,)
-    methods = ("log_prob", "mean_nats", "smoothed_nats")
+    methods = ("log_prob", "mean_nats", "smoothed_nats", "trace", "states", "read", "begin")
     score_kind = "exact"
 
     @dataclass(frozen=True)
@@ -120,6 +120,24 @@ class Seq2Seq(Model):
             logits = self.logits(hidden[some]).float()
             total = total + F.cross_entropy(logits, targets[some], reduction="sum", label_smoothing=smoothing)
         return total / counted.sum()
+
+    def trace(self, x: Tensor, given: Tensor | None, real: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+        """log P of some tokens at a temperature (n,), and the states they are predicted from (n, D).
+
+        real (B, T) marks the n tokens of x (B, T), none beyond the first end; only for these are logits made.
+        """
+        states = self.states(x, given, real)
+        nats = F.cross_entropy(self.logits(states).float() / temperature, x[real], reduction="none")
+        return -nats, states
+
+    def states(self, x: Tensor, given: Tensor | None, real: Tensor) -> Tensor:
+        """The states that marked tokens are predicted from, (n, D): see `trace`."""
+        counted = self._counted(x, None)
+        out = torch.zeros(*x.shape, self.config.width, device=x.device)
+        for rows, hidden, _, _ in self._parts(x, self._asked(given, len(x)), counted):
+            places = torch.arange(hidden.shape[1], device=x.device)
+            out = out.index_put((rows[:, None], places), hidden.float())
+        return out[real]
 
     @torch.no_grad()
     def sample(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -14,8 +13,10 @@ from conjure.core.batch import Batch
 from conjure.core.errors import ConfigError, TrainingError
 from conjure.models.decoding import Choice
 from conjure.models.protocol import Model
+from conjure.objectives.everywhere import total, world
 from conjure.objectives.protocol import Move, Objective
-from conjure.objectives.returns import surrogate
+from conjure.objectives.reference import reference_of
+from conjure.objectives.returns import divergence, masked_mean, surrogate
 from conjure.objectives.rollout import Rollout, roll_out
 
 Reward = Callable[[Rollout], Tensor]
@@ -55,7 +56,7 @@ class GRPO(Objective):
 
     def __init__(self, model: Model, config: Config):
         super().__init__(model, config)
-        self.reference = copy.deepcopy(model).requires_grad_(False)
+        self.reference = reference_of(model)
         self.train()
 
     def train(self, mode: bool = True) -> GRPO:
@@ -68,30 +69,35 @@ class GRPO(Objective):
             made, rewards = self._play(batch)
             given, kept = made.batch.given, torch.isfinite(rewards)
             real = made.real & kept[:, None]
-            if not real.any():
+            if not total(kept.sum()):
                 raise TrainingError("the reward is not a number for any completion of a batch: mend the reward")
             old, _ = self.model.trace(made.x, given, real, c.temperature)
             reference, _ = self.reference.trace(made.x, given, real, c.temperature)
             gained = relative(rewards, c.group)[:, None].expand(real.shape)[real]
-            share = (1 / real.sum(1).clamp(min=1))[:, None].expand(real.shape)[
-                real
-            ] / kept.sum()  # a completion counts as one
+            each = world() / (real.sum(1).clamp(min=1) * total(kept.sum()))  # a completion counts as one
+            share = each[:, None].expand(real.shape)[real]
         for _ in range(c.epochs):
             log_probs, _ = self.model.trace(made.x, given, real, c.temperature)
-            apart = reference - log_probs
-            kl = apart.exp() - apart - 1
+            kl = divergence(log_probs, reference)
             loss = ((surrogate(log_probs, old, gained, c.clip) + c.kl * kl) * share).sum()
             metrics = {
-                "reward": rewards[kept].mean(),
-                "kl": (kl.detach() * share).sum(),
-                "dropped": (~kept).float().mean(),
+                "reward": masked_mean(rewards.nan_to_num(0.0), kept),
+                "kl": _episodes(kl.detach(), real, kept),
+                "entropy": -_episodes(old, real, kept) / masked_mean(real.sum(1).float(), kept).clamp(min=1),
+                "dropped": masked_mean((~kept).float(), torch.ones_like(kept)),
             }
             yield Move("model", loss, metrics)
 
     def validate(self, batch: Batch) -> dict[str, Tensor]:
-        """Minus the mean reward of completions of held-out prompts."""
-        _, rewards = self._play(batch)
-        return {"loss": -rewards[torch.isfinite(rewards)].mean()}
+        """Minus the mean reward of completions of held-out prompts, less what their distance costs; and both."""
+        made, rewards = self._play(batch)
+        c, kept = self.config, torch.isfinite(rewards)
+        now, before = (
+            m.trace(made.x, made.batch.given, made.real, c.temperature)[0] for m in (self.model, self.reference)
+        )
+        reward = rewards[kept].mean()
+        kl = _episodes(divergence(now, before), made.real, kept)
+        return {"loss": c.kl * kl - reward, "reward": reward, "kl": kl}
 
     def _play(self, batch: Batch) -> tuple[Rollout, Tensor]:
         """Each prompt `group` times, one below the other, completed; with rewards (B group,)."""
@@ -104,6 +110,12 @@ class GRPO(Objective):
         end = None if c.end < 0 else c.end
         made = roll_out(self.model, replace(batch, **again), c.tokens, Choice(c.temperature), end)
         return made, self.reward(made).to(made.x.device, torch.float32)
+
+
+def _episodes(values: Tensor, real: Tensor, kept: Tensor) -> Tensor:
+    """The mean over episodes of a sum over their real tokens, values (n,), ()."""
+    sums = torch.zeros(real.shape, device=real.device).masked_scatter(real, values).sum(1)
+    return masked_mean(sums, kept)
 
 
 def relative(rewards: Tensor, group: int) -> Tensor:

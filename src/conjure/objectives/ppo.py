@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -12,14 +11,18 @@ from torch import Tensor, nn
 
 from conjure.core.batch import Batch
 from conjure.core.errors import ConfigError, TrainingError
+from conjure.core.rng import Noise
 from conjure.models.decoding import Choice
 from conjure.models.protocol import Model
+from conjure.objectives.everywhere import mean, total
 from conjure.objectives.protocol import Move, Objective
-from conjure.objectives.returns import advantages, masked_mean, surrogate, whiten
+from conjure.objectives.reference import reference_of
+from conjure.objectives.returns import advantages, divergence, masked_mean, surrogate, whiten
 from conjure.objectives.rollout import Rollout, roll_out
+from conjure.objectives.value import Critic
 
 Reward = Callable[[Rollout], Tensor]
-STEP, MOST = 0.1, 0.2  # of the adaptive coefficient (Ziegler et al. 2019, section 2.2)
+FAR = 0.1  # nats by which a policy may miss its own log-probabilities before the first step (0.0 but for rounding)
 
 
 class PPO(Objective):
@@ -46,7 +49,8 @@ class PPO(Objective):
         discount, trace: gamma and lambda of the advantages; temperature: that tokens are drawn at.
         value: "own" network, or a "head" on the policy's states; value_rate: factor of its learning rate; value_steps:
         first steps in which it alone learns. no_end: taken off the reward of a completion that did not end;
-        reward_clip: rewards beyond it count as it (0 = all).
+        reward_clip: rewards beyond it count as it (0 = all). whiten: advantages to mean 0 and variance 1. mix: weight
+        of the likelihood of other texts (`past`), so that nothing is forgotten (PPO-ptx; Ouyang et al. 2022, eq. 2).
         """
 
         tokens: int = 32
@@ -66,22 +70,25 @@ class PPO(Objective):
         end: int = -1
         no_end: float = 0.0
         reward_clip: float = 0.0
+        whiten: bool = True
+        mix: float = 0.0
 
         def __post_init__(self) -> None:
             if min(self.tokens, self.epochs, self.minibatches) < 1:
                 raise ConfigError("objective.tokens, .epochs and .minibatches are at least 1")
             if not (self.clip > 0 and self.value_clip > 0 and self.temperature > 0):
                 raise ConfigError("objective.clip, .value_clip and .temperature are above 0")
-            if min(self.kl, self.kl_target, self.stop_kl, self.no_end, self.reward_clip) < 0:
-                raise ConfigError("objective.kl, .kl_target, .stop_kl, .no_end and .reward_clip are at least 0")
+            if min(self.kl, self.kl_target, self.stop_kl, self.no_end, self.reward_clip, self.mix) < 0:
+                raise ConfigError("objective.kl, .kl_target, .stop_kl, .no_end, .reward_clip and .mix are at least 0")
             if not (0 <= self.discount <= 1 and 0 <= self.trace <= 1):
                 raise ConfigError("objective.discount and objective.trace are in 0..1")
 
     reward: Reward | None = None
+    past: Callable[[Noise], Batch] | None = None  # a batch of what the policy learnt from before, for `mix`
 
     def __init__(self, model: Model, config: Config):
         super().__init__(model, config)
-        self.reference = copy.deepcopy(model).requires_grad_(False)
+        self.reference = reference_of(model)
         self.critic = Critic(model if config.value == "own" else None, model.config.width, config.kl)
         self.train()
 
@@ -97,30 +104,53 @@ class PPO(Objective):
 
     def moves(self, batch: Batch) -> Iterator[Move]:
         c = self.config
+        if c.mix and self.past is None:
+            raise ConfigError("objective.mix needs texts to remember: align with --remember FILE")
         with torch.no_grad():
             play = self._play(batch)
-        self.critic.adapt(play.kl.mean(), c.kl_target)
+        first = int(self.critic.steps) == 0
+        self.critic.adapt(play.metrics["kl"], c.kl_target)
         learnt = int(self.critic.steps) >= c.value_steps
         self.critic.steps += 1
-        size = -(-len(play) // c.minibatches)
         for _ in range(c.epochs):
-            order = torch.argsort(batch.noise.uniform(len(play))).to(play.real.device)
-            for rows in order.split(size):
+            for rows in self._minibatches(batch):
                 part = play.rows(rows)
                 log_probs, states = self.model.trace(part.x, part.given, part.real, c.temperature)
-                moved = (log_probs - part.old).detach()
+                ratio = (log_probs - part.old).detach()
+                if first and float(ratio.abs().max()) > FAR:
+                    raise TrainingError("a policy should repeat its own log-probabilities, which this model does not")
+                first, count = False, total(torch.tensor(float(len(ratio)), device=ratio.device))
+                moved = mean(divergence(part.old, part.old + ratio), count)
                 if learnt:
-                    loss = surrogate(log_probs, part.old, part.gained, c.clip).mean()
-                    yield Move("model", loss, play.metrics)
+                    loss = mean(surrogate(log_probs, part.old, part.gained, c.clip), count)
+                    outside = mean(((ratio.exp() - 1).abs() > c.clip).float(), count)
+                    yield Move(
+                        "model", loss + self._remembered(batch), play.metrics | {"moved": moved, "clipped": outside}
+                    )
                     play.metrics = {}
-                yield Move("critic", self._value_loss(part, states.detach()))
-                if c.stop_kl and float(((-moved).expm1() + moved).mean()) > c.stop_kl:
+                yield Move("critic", self._value_loss(part, states.detach(), count))
+                if c.stop_kl and float(moved) > c.stop_kl:
                     return
 
     def validate(self, batch: Batch) -> dict[str, Tensor]:
-        """Minus the mean reward of completions of held-out prompts, and how far they are from the reference."""
+        """Minus the mean reward of completions of held-out prompts, less what their distance costs; and both."""
         play = self._play(batch)
-        return {"loss": -play.rewards.mean(), "reward": play.rewards.mean(), "kl": play.kl.mean()}
+        reward, kl = play.rewards.mean(), play.kl.mean()
+        return {"loss": self.critic.price * kl - reward, "reward": reward, "kl": kl}
+
+    def _minibatches(self, batch: Batch) -> Iterator[Tensor]:
+        """This process's rows of each minibatch of all processes' rows."""
+        noise, n = batch.noise, len(batch)
+        order = torch.rand(n * noise.world, generator=noise.generator, device=noise.device).argsort()
+        for chunk in order.split(-(-len(order) // self.config.minibatches)):
+            yield (chunk[chunk % noise.world == noise.rank] // noise.world).to(batch.x.device)
+
+    def _remembered(self, batch: Batch) -> Tensor | float:
+        """What the likelihood of other texts adds to the loss."""
+        if not self.config.mix:
+            return 0.0
+        past = self.past(batch.noise).to(batch.x.device)  # type: ignore[misc]
+        return self.config.mix * self.model.mean_nats(past.x, past.given, past.mask)
 
     def _play(self, batch: Batch) -> Play:
         """Completions of a batch's prompts with all that the steps need: nothing as wide as the vocabulary is kept."""
@@ -134,28 +164,29 @@ class PPO(Objective):
         values = self.critic.values(x, given, real, states)
         scores = self._scores(rollout)
         kept = torch.isfinite(scores)
-        if not kept.any():
+        if not total(kept.sum()):
             raise TrainingError("the reward is not a number for any completion of a batch: mend the reward")
         dense = torch.zeros(real.shape, device=x.device)
         apart = dense.masked_scatter(real, old - reference)  # a sample of the KL at each token
-        kl = apart.sum(1)
+        kl = dense.masked_scatter(real, divergence(old, reference)).sum(1)
         paid = -float(self.critic.price) * apart
         ends = real.shape[1] - 1 - real.flip(1).int().argmax(1)  # the last real token
         paid[torch.arange(len(x)), ends] += scores.nan_to_num(0.0) - c.no_end * ~rollout.ended
         foretold = dense.masked_scatter(real, values)
         gained, returns = advantages(paid, foretold, real, c.discount, c.trace)
         real = real & kept[:, None]  # an episode without a reward teaches nothing
-        flat = (whiten(gained, real), returns, foretold)
+        flat = (whiten(gained, real) if c.whiten else gained, returns, foretold)
         lasts = dense.masked_scatter(rollout.real, old)
         play = Play(x, given, real, lasts[real], *(f[real] for f in flat), rewards=scores[kept], kl=kl[kept])
         play.metrics = {
-            "reward": scores[kept].mean(),
-            "kl": kl[kept].mean(),
+            "reward": masked_mean(scores.nan_to_num(0.0), kept),
+            "kl": masked_mean(kl, kept),
             "price": self.critic.price.clone(),
             "entropy": -masked_mean(lasts, real),
-            "length": real.sum(1).float().mean(),
-            "ended": rollout.ended.float().mean(),
-            "dropped": (~kept).float().mean(),
+            "length": masked_mean(real.sum(1).float(), kept),
+            "ended": masked_mean(rollout.ended.float(), torch.ones_like(kept)),
+            "dropped": masked_mean((~kept).float(), torch.ones_like(kept)),
+            "explained": _explained(foretold, returns, real),
         }
         return play
 
@@ -164,11 +195,17 @@ class PPO(Objective):
         limit = self.config.reward_clip
         return scores.clamp(-limit, limit) if limit else scores
 
-    def _value_loss(self, part: Play, states: Tensor) -> Tensor:
+    def _value_loss(self, part: Play, states: Tensor, count: Tensor) -> Tensor:
         """Squared error of the values, the worse of free and clipped ones (Schulman et al. 2017's own code)."""
         values = self.critic.values(part.x, part.given, part.real, states)
         near = part.values + (values - part.values).clamp(-self.config.value_clip, self.config.value_clip)
-        return 0.5 * torch.maximum((values - part.returns) ** 2, (near - part.returns) ** 2).mean()
+        return 0.5 * mean(torch.maximum((values - part.returns) ** 2, (near - part.returns) ** 2), count)
+
+
+def _explained(values: Tensor, returns: Tensor, real: Tensor) -> Tensor:
+    """The share of the returns' variance that values foretold, (); 1 at best, 0 for a constant."""
+    spread = masked_mean((returns - masked_mean(returns, real)) ** 2, real)
+    return 1 - masked_mean((returns - values) ** 2, real) / spread.clamp(min=1e-8)
 
 
 @dataclass
@@ -199,29 +236,3 @@ class Play:
         cut = {k: getattr(self, k)[flat] for k in ("old", "gained", "returns", "values")}
         given = None if self.given is None else self.given[where]
         return replace(self, x=self.x[where], given=given, real=self.real[where], **cut)
-
-
-class Critic(nn.Module):
-    """What a place is worth, from a network of its own or from the policy's states; it also keeps the price of KL."""
-
-    methods: ClassVar = ("values",)
-
-    def __init__(self, trunk: Model | None, width: int, price: float):
-        super().__init__()
-        self.trunk = None if trunk is None else copy.deepcopy(trunk)
-        self.head = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1))
-        nn.init.zeros_(self.head[2].weight)  # at first a place is worth nothing
-        self.register_buffer("price", torch.tensor(float(price)))
-        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
-
-    def values(self, x: Tensor, given: Tensor | None, real: Tensor, states: Tensor) -> Tensor:
-        """The worth of each real place before its token is drawn, (n,)."""
-        if self.trunk is not None:
-            states = self.trunk.states(x, given, real)
-        return self.head(states.float()).sum(1)  # a view would slip past sharding
-
-    def adapt(self, kl: Tensor, target: float) -> None:
-        """Move the price towards what keeps an episode `target` nats from the reference (Ziegler et al. 2019, 2.2)."""
-        if target:
-            error = (kl / target - 1).clamp(-MOST, MOST)
-            self.price.mul_(1 + STEP * error)

@@ -21,8 +21,9 @@ class Ranking(Objective):
     the prompt, so that one with more completions does not count for more (Ouyang et al. 2022, eq. 1); a tie is half a
     win of each. "list": the whole order at once by Plackett and Luce (1975): the best of what is left is drawn again
     and again; a tied group is drawn by the sum of its rewards (Breslow's rule).
-    A batch holds x (B, K, T), mask (B, K, T) of real tokens, and given (B, K C + 1): the rank of each completion by
-    each criterion, 1 is best, equal is a tie, NaN was not ranked; and last how far the rater is to be trusted.
+    A batch holds x (B, K, T), mask (B, K, T) of real tokens, and given (B, K C + 1), or (B, R, K C + 1) for R raters of
+    the same completions: the rank of each completion by each criterion, 1 is best, equal is a tie, NaN was not ranked;
+    and last how far the rater is to be trusted.
     """
 
     needs: ClassVar = ("rewards",)
@@ -40,26 +41,28 @@ class Ranking(Objective):
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean of -log P over criteria and prompts, weighed by trust, (), beside the share of pairs in order."""
-        ranks, trust = orders(batch)
-        rewards = self.model.rewards(batch.x, batch.mask)  # (B, K, C)
-        each = pairs(rewards, ranks, self.config.margin) if self.config.form == "pairs" else in_order(rewards, ranks)
-        weights = trust[:, None] * comparable(ranks)
-        loss = (each * weights).sum() / weights.sum().clamp(min=1e-8)
+        loss, rewards, ranks = self._nats(batch, self.config.margin)
         return loss, {"accuracy": accuracy(rewards.detach(), ranks)}
 
     def validate(self, batch: Batch) -> dict[str, Tensor]:
         """The same without margins."""
+        loss, rewards, ranks = self._nats(batch, 0.0)
+        return {"loss": loss, "accuracy": accuracy(rewards, ranks)}
+
+    def _nats(self, batch: Batch, margin: float) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss, (), with rewards and ranks (B R, K, C)."""
         ranks, trust = orders(batch)
-        rewards = self.model.rewards(batch.x, batch.mask)
-        each = pairs(rewards, ranks, 0.0) if self.config.form == "pairs" else in_order(rewards, ranks)
+        rewards = self.model.rewards(batch.x, batch.mask)  # (B, K, C)
+        rewards = rewards.repeat_interleave(len(ranks) // len(rewards), 0)
+        each = pairs(rewards, ranks, margin) if self.config.form == "pairs" else in_order(rewards, ranks)
         weights = trust[:, None] * comparable(ranks)
-        return {"loss": (each * weights).sum() / weights.sum().clamp(min=1e-8), "accuracy": accuracy(rewards, ranks)}
+        return (each * weights).sum() / weights.sum().clamp(min=1e-8), rewards, ranks
 
 
 def orders(batch: Batch) -> tuple[Tensor, Tensor]:
-    """A batch's ranks (B, K, C) and trust in its raters (B,)."""
-    count = batch.x.shape[1]
-    return batch.given[:, :-1].unflatten(1, (count, -1)), batch.given[:, -1]  # type: ignore[index]
+    """A batch's ranks (B R, K, C) and trust in its raters (B R,)."""
+    given = batch.given.flatten(0, -2)  # type: ignore[union-attr]
+    return given[:, :-1].unflatten(1, (batch.x.shape[1], -1)), given[:, -1]
 
 
 def pairs(rewards: Tensor, ranks: Tensor, margin: float) -> Tensor:

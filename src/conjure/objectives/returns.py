@@ -5,10 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from conjure.objectives.everywhere import total
+
 
 def masked_mean(x: Tensor, real: Tensor) -> Tensor:
-    """The mean of x where `real`, (); 0 where nothing is."""
-    return (x * real).sum() / real.sum().clamp(min=1)
+    """The mean of x where `real`, (), over all processes; 0 where nothing is."""
+    sums = total(torch.stack([(x * real).sum(), real.sum().to(x)]))
+    return sums[0] / sums[1].clamp(min=1)
+
+
+def divergence(log_probs: Tensor, reference: Tensor) -> Tensor:
+    """An estimate of KL(policy || reference) at each token drawn by the policy, never negative (Schulman 2020, k3).
+
+    exp(-d) - 1 + d, d = log policy - log reference: as right on average as d itself, which may be negative.
+    """
+    d = log_probs - reference
+    return (-d).expm1() + d
 
 
 def whiten(x: Tensor, real: Tensor) -> Tensor:

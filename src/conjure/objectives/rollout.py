@@ -9,9 +9,11 @@ from torch import Tensor
 
 from conjure.core.batch import Batch
 from conjure.core.errors import ConfigError
+from conjure.core.rng import Noise
 from conjure.core.space import Tokens
 from conjure.models.decoding import Choice
 from conjure.models.protocol import Model
+from conjure.objectives.everywhere import most
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ def roll_out(model: Model, batch: Batch, tokens: int, choice: Choice, end: int |
     frame, drawn = _frame(model, batch, tokens)
     space: Tokens = model.space  # type: ignore[assignment]
     end = space.end if end is None else end
-    rng = torch.Generator().manual_seed(int(batch.noise.uniform(len(batch))[0].double() * 2**52))
-    known = int((~drawn).all(0).int().cumprod(0).sum())
+    rng = torch.Generator().manual_seed(int(torch.randint(2**52, (), generator=batch.noise.generator)))
+    known = -most(-int((~drawn).all(0).int().cumprod(0).sum()))
     reading = model.begin(len(frame), batch.given)  # type: ignore[operator]
     logits = model.read(frame[:, :known], reading)  # type: ignore[operator]
     x, real, ended = (
@@ -45,15 +47,25 @@ def roll_out(model: Model, batch: Batch, tokens: int, choice: Choice, end: int |
     )
     for place in range(known, frame.shape[1]):
         here = drawn[:, place] & ~ended
-        token = torch.where(here, choice.draw(logits, rng), frame[:, place])
+        token = torch.where(here, _draw(choice, logits, rng, batch.noise), frame[:, place])
         x.append(token[:, None])
         real.append(here[:, None])
         if end is not None:
             ended = ended | (here & (token == end))
-        if place + 1 == frame.shape[1] or not bool((drawn[:, place + 1 :].any(1) & ~ended).any()):
+        if place + 1 == frame.shape[1] or not most(int((drawn[:, place + 1 :].any(1) & ~ended).any())):
             break
         logits = model.read(token[:, None], reading)  # type: ignore[operator]
     return Rollout(torch.cat(x, 1), torch.cat(real, 1), ended, batch)
+
+
+def _draw(choice: Choice, logits: Tensor, rng: torch.Generator, noise: Noise) -> Tensor:
+    """One token (B,) from logits (B, V): of many processes each takes its rows of the draw for all."""
+    if noise.world == 1:
+        return choice.draw(logits, rng)
+    rows = slice(noise.rank, None, noise.world)
+    wide = logits.new_zeros(len(logits) * noise.world, logits.shape[1])
+    wide[rows] = logits
+    return choice.draw(wide, rng)[rows]
 
 
 def _frame(model: Model, batch: Batch, tokens: int) -> tuple[Tensor, Tensor]:
@@ -65,7 +77,7 @@ def _frame(model: Model, batch: Batch, tokens: int) -> tuple[Tensor, Tensor]:
         return torch.zeros(shape, dtype=torch.long, device=device), torch.ones(shape, dtype=torch.bool, device=device)
     present = torch.ones_like(batch.x, dtype=torch.bool) if batch.mask is None else batch.mask.bool()
     lengths = present.sum(1)
-    width = int(lengths.max()) + tokens
+    width = most(int(lengths.max())) + tokens
     if width - 1 > space.length:
         raise ConfigError(
             f"prompts of up to {width - tokens} tokens and objective.tokens={tokens} are more than the {space.length} "

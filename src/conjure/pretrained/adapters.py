@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from conjure.artifact import put_file
 from conjure.core.errors import ArtifactError
 from conjure.nets.lora import Adapted, adapters, put_lora
-from conjure.pretrained.huggingface import LLAMA
+from conjure.pretrained.architectures import LLAMA
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."

@@ -175,6 +175,44 @@ def merge(
     typer.echo(f"artifact: {made.path}")
 
 
+@assistant.command()
+def reward(
+    folder: Folder,
+    store: Place,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the reward model.")],
+    laps: Annotated[list[str] | None, typer.Option("--round", help="A round; repeated. Without it all.")] = None,
+    members: Annotated[int, typer.Option(help="Models of the ensemble.")] = 1,
+    weights: Annotated[str, typer.Option(metavar="NAME=W,...", help="What each criterion counts.")] = "",
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Any setting.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Learn from people what is good: a judge of DIR's answers, which `conjure score` serves."""
+    from conjure import artifact
+    from conjure.feedback import shown
+    from conjure.feedback.gathered import gather
+    from conjure.feedback.rewarding import Learning, fit_reward
+    from conjure.screen import Watch
+
+    if artifact.occupied(out):
+        raise ConfigError(f"{out} already holds an artifact: choose another folder")
+    found = gather(_store(store), laps)
+    for line in found.notes:
+        typer.echo(f"note: {line}", err=True)
+    with Watch() as watch:
+        how = Learning(members, _weights(weights), tuple(settings or ()), seed, watch=watch.show)
+        _, seen = fit_reward(artifact.load(folder), found.rankings, found.trust, how, out)
+    typer.echo("\n".join(shown.audit_lines(seen)))
+    typer.echo(f"artifact: {out}")
+
+
+def _weights(words: str) -> dict[str, float]:
+    try:
+        pairs = [word.partition("=") for word in words.split(",") if word.strip()]
+        return {name.strip(): float(value) for name, _, value in pairs}
+    except ValueError:
+        raise ConfigError(f"--weights {words!r} is not of the form rank=1,relevance=0.5") from None
+
+
 def _store(place: str) -> Any:
     from conjure.feedback.store import Store
 

@@ -26,17 +26,25 @@ def align(
     reward: Annotated[str, typer.Option(help="module:function or file.py:function of prompts and completions.")],
     method: Annotated[str, typer.Option(help="ppo or grpo.")] = "ppo",
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Any setting.")] = None,
+    remember: Annotated[Path | None, typer.Option(metavar="FILE", help="Texts for objective.mix.")] = None,
     seed: Annotated[int, typer.Option(help="Root of all randomness.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
 ) -> None:
     """Improve a writer by the rewards of what it writes."""
     from conjure import aligning, artifact, prompting
     from conjure.screen import Watch
 
-    if artifact.occupied(out):
+    if artifact.occupied(out) and not resume:
         raise ConfigError(f"{out} already holds an artifact: choose another folder")
     opened, asked, judge = artifact.load(folder), prompting.read_prompts(prompts), aligning.reward_from(reward)
     with Watch() as watch:
-        options = {"settings": settings or [], "seed": seed, "watch": watch.show}
-        made = aligning.align(opened, asked, judge, out, method=method, options=options)
-    typer.echo(f"held-out reward {-made.card['metrics']['held_out_loss']:.4f}")
+        how = aligning.How(settings or [], seed, watch.show, _texts(remember), resume)
+        made = aligning.align(opened, asked, judge, out, method=method, how=how)
+    typer.echo(f"held-out reward, less the price of distance: {-made.card['metrics']['held_out_loss']:.4f}")
     typer.echo(f"artifact: {out}")
+
+
+def _texts(path: Path | None) -> list[str]:
+    from conjure import catalog
+
+    return [] if path is None else catalog.part("text", "corpus").read(path)[0]

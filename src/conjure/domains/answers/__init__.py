@@ -1,0 +1,1 @@
+"""Answers to prompts, as people judge them: what a reward model reads."""

@@ -1,0 +1,58 @@
+"""How prompts and completions become the tokens of a writer, whichever codec it has."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from conjure.domains.chat.codec import ChatCodec
+
+
+class Spelling(Protocol):
+    """Between texts and a writer's tokens: prompts perhaps by a template, completions as they are."""
+
+    end: int
+
+    def prompt(self, text: str) -> list[int]: ...
+
+    def completion(self, text: str) -> list[int]: ...
+
+    def join(self, ids: list[int]) -> str: ...
+
+
+class Plain:
+    """Of a codec with units: a completion goes straight on with its prompt."""
+
+    def __init__(self, codec: Any):
+        self.units, self.end = codec.units, codec.end
+
+    def prompt(self, text: str) -> list[int]:
+        return self.completion(text)
+
+    def completion(self, text: str) -> list[int]:
+        return np.asarray(self.units.cut(text)).tolist()
+
+    def join(self, ids: list[int]) -> str:
+        return self.units.join(ids)
+
+
+class Chat:
+    """Of conversations: a prompt is what the user says, a completion what is answered."""
+
+    def __init__(self, codec: ChatCodec):
+        self.codec, self.end = codec, codec.end
+
+    def prompt(self, text: str) -> list[int]:
+        return self.codec.prompt([{"role": "user", "content": text}])
+
+    def completion(self, text: str) -> list[int]:
+        return self.codec.tokenizer.cut(text)
+
+    def join(self, ids: list[int]) -> str:
+        return self.codec.tokenizer.join(ids)
+
+
+def spelling(codec: Any) -> Spelling:
+    """That of a writer's codec."""
+    return Chat(codec) if isinstance(codec, ChatCodec) else Plain(codec)
