@@ -167,3 +167,27 @@ def test_mistakes_get_a_sentence_and_exit_code_2(words, said, conjure, composer,
     code, _, err = conjure(*words[:head], composer, *(named.get(w, w) for w in words[head:]))
     assert code == 2
     assert said in err
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings"),
+    [
+        ("events", ("model.layers=1", "model.heads=2", "codec.vocab=600", "codec.context=64", "codec.length=60")),
+        ("recurrent", ("codec.vocab=0", "codec.context=64", "codec.length=60")),
+        ("melodies", ("codec.frames=32", "model.latent=4")),
+        ("gan", ("codec.frames=32", "model.channels=8", "model.latent=8")),
+        ("roll", ("model.hidden=16",)),
+    ],
+)
+def test_every_recipe_fits_saves_and_samples(recipe, settings, scores, tmp_path):
+    import conjure as package
+
+    if recipe in ("events", "recurrent"):
+        pytest.importorskip("miditok", reason="events are made by miditok")
+    small = ["training.threads=1", "training.steps=3", "training.batch=8", "model.width=16", *settings]
+    package.fit("music", scores, tmp_path / "out", recipe=recipe, settings=small)
+    made = package.load(tmp_path / "out").sample(2, seed=1)
+    assert len(made) == 2
+    if recipe == "melodies":
+        way = package.load(tmp_path / "out").interpolate(scores, (0, 5), steps=3)
+        assert len(way) == 3

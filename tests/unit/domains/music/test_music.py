@@ -179,3 +179,45 @@ def test_a_run_is_found_again_in_another_key():
     mine, other = line(tune), line([p + 5 for p in tune])
     assert dict(checks.runs(mine, 8)).keys() == dict(checks.runs(other, 8)).keys()
     assert not dict(checks.runs(mine, 8)).keys() & dict(checks.runs(line(tune[::-1]), 8)).keys()
+
+
+def test_events_come_back_with_instruments_drums_and_metre():
+    pytest.importorskip("miditok", reason="events are made by miditok")
+    rows = [(0, 24, 60, 79, 0), (24, 12, 64, 79, 0), (48, 48, 67, 79, 1), (0, 6, 38, 95, 2)]
+    one = piece(rows, (Part("Flute", 73), Part("Bass", 33), Part("Kit", 0, True)), meters=((0, 7, 8),))
+    codec = MusicCodec.learn(Pieces((one,)), MusicCodec.Config(layout="events", context=16, transpose=False))
+    codec = MusicCodec.from_state(json.loads(json.dumps(codec.state())))
+    stream = codec.encode(Pieces((one,))).x.long()
+    again = codec.decode(stream[None])[0]
+    assert again.meters == one.meters
+    assert {(p.program, p.drums) for p in again.parts} == {(73, False), (33, False), (0, True)}
+    assert sorted(again.notes[:, :3].tolist()) == sorted([list(r[:3]) for r in rows])
+
+
+def test_bpe_makes_the_stream_shorter():
+    pytest.importorskip("miditok", reason="events are made by miditok")
+    lengths = []
+    for vocab in (0, 700):
+        codec = MusicCodec.learn(chorales(4), MusicCodec.Config(layout="events", vocab=vocab))
+        lengths.append(len(codec.encode(chorales(4)).x))
+        assert checks.same(codec.decode(codec.encode(chorales(1)).x.long()[None])[0], merged(chorale(0)))
+    assert lengths[1] < 0.8 * lengths[0]
+
+
+def merged(one):
+    """All parts in one, as events have them where all play the same instrument."""
+    notes = one.notes.copy()
+    notes[:, 4] = 0
+    return piece(notes, (Part("Piano"),))
+
+
+@pytest.mark.parametrize("layout", ["melodies", "rolls"])
+def test_passages_come_back_as_they_were(layout):
+    codec = MusicCodec.learn(chorales(3), MusicCodec.Config(layout=layout, frames=32))
+    codec = MusicCodec.from_state(json.loads(json.dumps(codec.state())))
+    x = codec.encode(chorales(3)).x
+    x = x if layout == "rolls" else x.long()
+    assert len(x) == 6  # two passages of two bars in each piece of four
+    assert codec.space.contains(x)
+    assert torch.equal(codec.encode(codec.decode(x)).x.to(x.dtype), x)
+    assert len(codec.encode_training(chorales(3)).x) == 72
