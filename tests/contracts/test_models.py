@@ -77,7 +77,7 @@ def test_probabilities_of_all_rows_sum_to_one(name):
         assert model.log_prob(every).double().exp().sum().item() == pytest.approx(1, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["decoder", "pixels", "recurrent"])
+@pytest.mark.parametrize("name", ["chords", "decoder", "pixels", "recurrent"])
 def test_probabilities_of_all_grids_sum_to_one(name):
     space = Tokens(3, (2, 2))
     model, _ = learn(name, space, 5)

@@ -101,11 +101,10 @@ def _overlap(name: str, found: dict[str, dict[str, np.ndarray]], rng: np.random.
     return metric.figure(value, *others)
 
 
-def _faults(sides: dict[str, Any], rng: np.random.Generator) -> list[Figure]:
+def _faults(sides: dict[str, Any], faults: Callable[[Any], list[Any]], rng: np.random.Generator) -> list[Figure]:
     """Faults per 100 chords; the ceiling is the rate of held-out pieces."""
-    counts = {
-        who: [_counted(one) for one in sides[who]] for who in ("ours", "real", "baseline") if sides[who] is not None
-    }
+    there = [who for who in ("ours", "real", "baseline") if sides[who] is not None]
+    counts = {who: [_counted(one, faults) for one in sides[who]] for who in there}
     figures = []
     for kind in FAULTS:
         metric = Metric(f"{kind} per 100 chords", "see the notes", (0.0, math.inf), "down", guard=True)

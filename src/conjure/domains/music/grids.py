@@ -82,6 +82,15 @@ def to_tokens(one: Piece, low: int, step: int, frames: int | None = None) -> np.
     return tokens
 
 
+def part_of(tokens: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """A copy of some frames of tokens (T, V), in which notes that began before begin anew."""
+    part = tokens[start:stop].copy()
+    for v in np.flatnonzero(part[0] == HOLD) if len(part) else ():
+        before = np.flatnonzero(tokens[:start, v] != HOLD)
+        part[0, v] = tokens[before[-1], v] if len(before) else SILENT
+    return part
+
+
 def phases(one: Piece, step: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
     """For each frame its place in the bar, from 0, and how many bars are left, from 1 in the last; each (T,)."""
     width = TICKS // step

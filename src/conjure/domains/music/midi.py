@@ -27,7 +27,7 @@ def _symusic() -> Any:
 
 def from_midi(path: Path, data: bytes) -> list[Piece]:
     """The score of a MIDI file."""
-    return [_from_score(_symusic().Score.from_midi(data), path.stem)]
+    return [from_score(_symusic().Score.from_midi(data), path.stem)]
 
 
 def from_abc(path: Path, data: bytes) -> list[Piece]:
@@ -38,7 +38,7 @@ def from_abc(path: Path, data: bytes) -> list[Piece]:
     for number, block in enumerate(blocks, 1):
         with quiet():
             score = _symusic().Score.from_abc(block.rstrip() + "\n")
-        found.append(_from_score(score, path.stem if len(blocks) == 1 else f"{path.stem}#{number}"))
+        found.append(from_score(score, path.stem if len(blocks) == 1 else f"{path.stem}#{number}"))
     return found
 
 
@@ -59,7 +59,7 @@ def quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _from_score(score: Any, name: str) -> Piece:
+def from_score(score: Any, name: str) -> Piece:
     """A symusic score; times are rounded to the nearest tick of ours."""
     tpq = score.ticks_per_quarter
     rows, parts, bent = [], [], False

@@ -46,7 +46,7 @@ class Sets:
         f = self.facts
         return f"sets of up to {f.notes} of 88 keys, {self.step} frames a quarter note, up to {f.frames} frames"
 
-    def shifts(self) -> tuple[int, ...]:
+    def shifts(self, pieces: int) -> tuple[int, ...]:
         return tuple(SHIFTS) if self.transpose else (0,)
 
     def encode(self, pieces: Pieces, shifts: tuple[int, ...] = (0,)) -> Encoded:

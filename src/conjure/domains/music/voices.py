@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from conjure.core.errors import DataError
-from conjure.domains.music.grids import HOLD, LOWEST, SILENT, from_tokens, phases, to_tokens
+from conjure.domains.music.grids import LOWEST, from_tokens, part_of, phases, to_tokens
 from conjure.domains.music.piece import PITCH, START, TICKS, Meter, Part, Piece, Pieces, key_name
 from conjure.domains.music.separation import separate
 from conjure.domains.protocol import Encoded
@@ -192,12 +192,7 @@ class Voices:
             inside = starts[(starts > at) & (starts <= at + self.facts.frames)]
             at = int(inside[-1]) if len(inside) else at + self.facts.frames
             cuts.append(at)
-        parts = [(tokens[a:b].copy(), told[a:b]) for a, b in zip(cuts, [*cuts[1:], len(tokens)])]
-        for part, _ in parts[1:]:  # a note that goes on over the cut begins anew
-            for v in range(self.voices):
-                if len(part) and part[0, v] == HOLD:
-                    part[0, v] = SILENT
-        return parts
+        return [(part_of(tokens, a, b), told[a:b]) for a, b in zip(cuts, [*cuts[1:], len(tokens)])]
 
     def _told(self, one: Piece, frames: int, whole: tuple[int, int, int]) -> np.ndarray:
         """Phase, bars left, key, label and density of each frame, (T, 5)."""

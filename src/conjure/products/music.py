@@ -1,0 +1,120 @@
+"""What only music can do, as commands: `conjure music harmonize ...`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from conjure.core.errors import ConfigError
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that fit wrote.")]
+Score = Annotated[Path, typer.Argument(metavar="FILE", help="A score: MIDI, MusicXML, ABC, humdrum.")]
+Out = Annotated[
+    Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write: .mid .mxl .abc .svg .wav (comma: several).")
+]
+Given = Annotated[list[str] | None, typer.Option("--given", metavar="KEY=VALUE", help="A condition; may be repeated.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same music.")]
+music = typer.Typer(name="conjure music", help="What only music can do.", add_completion=False, rich_markup_mode=None)
+
+
+@music.command("continue")
+def go_on(
+    folder: Folder,
+    score: Score,
+    out: Out,
+    bars: Annotated[int, typer.Option(help="How many bars more.")] = 4,
+    given: Given = None,
+    seed: Seed = 0,
+) -> None:
+    """Go on where a score ends."""
+    _made(folder, out, lambda c, a: c.go_on(a, _one(score), bars, _pairs(given), seed))
+
+
+@music.command()
+def harmonize(folder: Folder, score: Score, out: Out, given: Given = None, seed: Seed = 0) -> None:
+    """Write the other voices to a melody."""
+    _made(folder, out, lambda c, a: c.harmonize(a, _one(score), _pairs(given), seed))
+
+
+@music.command()
+def fill(
+    folder: Folder,
+    score: Score,
+    out: Out,
+    voice: Annotated[list[str], typer.Option(help="Which voice to write: alto, or its number. May be repeated.")],
+    given: Given = None,
+    seed: Seed = 0,
+) -> None:
+    """Write voices that a score lacks, or write them anew."""
+    _made(folder, out, lambda c, a: c.fill(a, _one(score), voice, _pairs(given), seed))
+
+
+@music.command()
+def vary(
+    folder: Folder,
+    score: Score,
+    out: Out,
+    share: Annotated[float, typer.Option(help="About which share of the beats to write anew.")] = 0.5,
+    given: Given = None,
+    seed: Seed = 0,
+) -> None:
+    """Write some beats of a score anew."""
+    _made(folder, out, lambda c, a: c.vary(a, _one(score), share, _pairs(given), seed))
+
+
+@music.command()
+def interpolate(
+    folder: Folder,
+    score: Score,
+    other: Annotated[Path, typer.Argument(metavar="OTHER", help="The score to arrive at.")],
+    out: Out,
+    bars: Annotated[int, typer.Option(help="Bars between the two.")] = 4,
+    given: Given = None,
+    seed: Seed = 0,
+) -> None:
+    """Write what leads from one score to another."""
+    _made(folder, out, lambda c, a: c.between(a, _one(score), _one(other), bars, _pairs(given), seed))
+
+
+@music.command()
+def convert(score: Score, out: Out) -> None:
+    """A score in another form: engraved (.svg), to listen to (.wav), MIDI, MusicXML, ABC."""
+    _written(_one(score), out)
+
+
+def _made(folder: Path, out: Path, make: Callable[[Any, Any], Any]) -> None:
+    from conjure import artifact, composing
+
+    opened = artifact.load(folder)
+    if opened.recipe.domain != "music":
+        raise ConfigError(f"{folder} is of {opened.recipe.domain} data, not music")
+    one = make(composing, opened)
+    _written(one, out)
+    for name, text in one.certificate.items():
+        typer.echo(f"  {name}: {text}")
+
+
+def _written(one: Any, out: Path) -> None:
+    from conjure.domains.music import corpus
+
+    for path in str(out).split(","):
+        typer.echo(f"wrote {corpus.write(one, Path(path.strip()))}")
+
+
+def _one(path: Path) -> Any:
+    from conjure.domains.music import corpus
+
+    return corpus.read(path)[0][0]
+
+
+def _pairs(words: list[str] | None) -> dict[str, str]:
+    found = {}
+    for word in words or []:
+        key, sign, value = word.partition("=")
+        if not sign:
+            raise ConfigError(f"--given {word!r} is not of the form key=value")
+        found[key.strip()] = value
+    return found

@@ -1,0 +1,161 @@
+"""Scores from and to files: what is written reads back, and what is wrong is said in a sentence."""
+
+from __future__ import annotations
+
+import zipfile
+
+import numpy as np
+import pytest
+
+from conjure.core.errors import ConfigError, DataError
+from conjure.domains.music import corpus, files
+from conjure.domains.music.piece import TICKS, Part, piece
+from tests.unit.domains.music.pieces import chorale, chorales
+
+symusic = pytest.importorskip("symusic", reason="scores are read by symusic: pip install 'conjure[music]'")
+
+
+@pytest.mark.parametrize("suffix", [".mid", ".abc", ".mxl", ".musicxml"])
+def test_what_is_written_reads_back_note_for_note(suffix, tmp_path):
+    if suffix not in (".mid", ".abc"):
+        pytest.importorskip("music21", reason="MusicXML is read by music21")
+    one = chorale(3)
+    again = corpus.read(corpus.write(one, tmp_path / f"a{suffix}"))[0][0]
+    assert np.array_equal(again.notes[:, [0, 1, 2, 4]], one.notes[:, [0, 1, 2, 4]])
+    assert again.meters == ((0, 4, 4),)
+    assert len(again.parts) == 4
+
+
+def test_instruments_drums_tempo_and_changes_of_metre_survive_midi(tmp_path):
+    rows = [(0, 24, 60, 80, 0), (84, 24, 62, 90, 0), (0, 6, 38, 100, 1)]
+    parts = (Part("Flute", 73), Part("Kit", 0, True))
+    one = piece(rows, parts, meters=((0, 7, 8), (84, 3, 4)), tempos=((0, 90.0), (84, 120.0)))
+    again = corpus.read(corpus.write(one, tmp_path / "a.mid"))[0][0]
+    assert again.meters == one.meters
+    assert [round(t, 2) for _, t in again.tempos] == [90.0, 120.0]
+    assert {(p.program, p.drums) for p in again.parts} == {(73, False), (0, True)}
+    assert sorted(map(tuple, again.notes[:, :4].tolist())) == sorted(row[:4] for row in rows)
+
+
+def test_a_tune_book_holds_many_pieces(tmp_path, capfd):
+    tunes = "\n\n".join(f"X:{n}\nT:Tune {n}\nM:3/4\nL:1/4\nK:G\nG A B|c d e|\n" for n in (1, 2, 3))
+    (tmp_path / "book.abc").write_text(tunes)
+    found, _ = corpus.read(tmp_path / "book.abc")
+    assert len(found) == 3
+    assert found[0].meters == ((0, 3, 4),)
+    assert found[0].notes[:, 2].tolist() == [67, 69, 71, 72, 74, 76]
+    assert capfd.readouterr().out == ""
+
+
+def test_an_upbeat_is_known_from_a_short_first_bar(tmp_path):
+    pytest.importorskip("music21", reason="MusicXML is read by music21")
+    one = piece([(0, 24, 67, 80, 0), (24, 96, 72, 80, 0)], (Part("Voice"),), meters=((-72, 4, 4),))
+    again = corpus.read(corpus.write(one, tmp_path / "a.musicxml"))[0][0]
+    assert again.meters == ((-72, 4, 4),)
+
+
+def test_a_wrong_suffix_does_no_harm(tmp_path):
+    corpus.write(chorale(1), tmp_path / "a.mid").rename(tmp_path / "a.abc")
+    assert len(files.load(tmp_path / "a.abc")[0].notes) == len(chorale(1).notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.mid", b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\xff\xff", "not a readable score"),
+        ("a.mid", b"nothing of the kind", "begins with none of that format's marks"),
+        ("a.txt", b"nothing of the kind", "no score that can be read"),
+        ("a.mxl", b"PK\3\4 broken", "not a readable score"),
+        ("a.musicxml", b"<score-partwise><part", "not a readable score"),
+        ("a.json", b'{"train": 3}', "no grid of voices"),
+    ],
+)
+def test_a_broken_file_is_named_in_one_sentence(name, content, said, tmp_path):
+    if name.startswith(("a.mx", "a.mus")):
+        pytest.importorskip("music21", reason="MusicXML is read by music21")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=said) as error:
+        corpus.read(tmp_path / name)
+    assert name in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_without_notes_says_so(tmp_path):
+    corpus.write(piece(np.zeros((0, 5)), (Part("Empty"),)), tmp_path / "a.mid")
+    with pytest.raises(DataError, match="holds no notes"):
+        corpus.read(tmp_path / "a.mid")
+
+
+def test_an_empty_folder_and_an_unknown_name_say_what_is_looked_for(tmp_path):
+    with pytest.raises(DataError, match="holds no score: MIDI, MusicXML"):
+        corpus.read(tmp_path)
+    with pytest.raises(DataError, match="embedded: chorales, folk"):
+        corpus.read(tmp_path / "nowhere")
+
+
+def test_broken_files_of_a_folder_are_left_out_and_noted(tmp_path):
+    corpus.write(chorales(3), tmp_path / "all")
+    (tmp_path / "all" / "broken.mid").write_bytes(b"MThd broken")
+    found, _ = corpus.read(tmp_path / "all")
+    assert len(found) == 3
+    assert "1 of 4 files left out" in found.notes[0]
+    assert "broken.mid" in found.notes[0]
+
+
+def test_folders_are_labels(tmp_path):
+    for name in ("bach", "zelter"):
+        corpus.write(chorales(2), tmp_path / name)
+    found, _ = corpus.read(tmp_path)
+    assert found.labels == ("bach", "zelter")
+    kept, held = corpus.split(found, 0.5, 0)
+    assert sorted(p.label for p in kept) == sorted(p.label for p in held) == ["bach", "zelter"]
+
+
+def test_microtones_are_rounded_and_noted(tmp_path):
+    pytest.importorskip("music21", reason="MusicXML is read by music21")
+    one = files.to_musicxml(chorale(0, 1), compressed=False).decode()
+    at = one.index("<octave>")
+    (tmp_path / "a.musicxml").write_text(one[:at] + "<alter>0.5</alter>" + one[at:])
+    found, _ = corpus.read(tmp_path)
+    assert any("microtones" in note for note in found.notes)
+
+
+def test_three_hours_are_read(tmp_path):
+    beats = 3 * 60 * 100
+    rows = [(t * TICKS, TICKS, 60 + t % 12, 80, 0) for t in range(beats)]
+    corpus.write(piece(rows, (Part("Long"),)), tmp_path / "a.mid")
+    assert len(corpus.read(tmp_path / "a.mid")[0][0].notes) == beats
+
+
+def test_an_unknown_suffix_is_refused_and_leaves_nothing(tmp_path):
+    with pytest.raises(ConfigError, match="music is written as"):
+        corpus.write(chorale(0), tmp_path / "a.ogg")
+    assert not list(tmp_path.iterdir())
+
+
+def test_mxl_is_a_zip_with_a_container(tmp_path):
+    with zipfile.ZipFile(corpus.write(chorale(0), tmp_path / "a.mxl")) as file:
+        assert file.namelist() == ["META-INF/container.xml", "score.musicxml"]
+
+
+def test_sound_is_as_long_as_the_piece_and_in_tune(tmp_path, monkeypatch):
+    import io
+    import wave
+
+    from conjure.domains.music import sound
+
+    monkeypatch.setattr(sound, "FONTS", ())
+    monkeypatch.delenv("CONJURE_SOUNDFONT", raising=False)
+    one = piece([(0, 4 * TICKS, 69, 100, 0)], (Part("A"),), tempos=((0, 120.0),))
+    with wave.open(io.BytesIO(sound.to_wav(one))) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        assert file.getframerate() == 44_100
+    assert len(samples) / 44_100 == pytest.approx(2.0 + sound.RELEASE, abs=0.01)
+    heard = np.abs(np.fft.rfft(samples[:44_100]))
+    assert int(heard.argmax()) == pytest.approx(440, abs=2)
+
+
+def test_the_engraved_score_is_an_svg(tmp_path):
+    pytest.importorskip("verovio", reason="scores are engraved by verovio")
+    text = corpus.write(chorale(0), tmp_path / "a.svg").read_text("utf-8")
+    assert text.count('class="note"') >= len(chorale(0).notes)

@@ -1,0 +1,223 @@
+"""Grids, keys, voices, rules, voice leading, statistics and passages, against values worked out by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from conjure.core.errors import ConfigError, DataError
+from conjure.domains.music import checks, features, leading, words
+from conjure.domains.music.codec import MusicCodec
+from conjure.domains.music.grids import from_grid, phases, to_tokens, voiced
+from conjure.domains.music.piece import TICKS, Part, Pieces, find_key, piece
+from conjure.domains.music.rules import Rules
+from conjure.domains.music.separation import separate
+from tests.unit.domains.music.pieces import chorale, chorales
+
+ONE = (Part("Voice"),)
+
+
+def line(pitches, length=TICKS, **facts):
+    return piece([(t * length, length, p, 80, 0) for t, p in enumerate(pitches)], ONE, **facts)
+
+
+def test_grid_and_piece_are_each_others_inverse():
+    one = chorale(5)
+    tokens = to_tokens(one, 0, 4)
+    assert tokens.shape == (64, 4)
+    assert np.array_equal(checks_notes(one), checks_notes(from_grid(pitches_of(tokens))))
+
+
+def checks_notes(one):
+    return one.notes[:, [0, 1, 2, 4]]
+
+
+def pitches_of(tokens):
+    found = np.full(tokens.shape, -1)
+    for t, v in np.ndindex(*tokens.shape):
+        found[t, v] = found[t - 1, v] if tokens[t, v] == 1 else tokens[t, v] - 2 if tokens[t, v] else -1
+    return found
+
+
+def test_a_frame_of_fewer_pitches_is_shared_by_the_voices_that_move_least():
+    assert voiced([[72, 67, 60, 48], [72, 60, 48]]).tolist() == [[72, 67, 60, 48], [72, 72, 60, 48]]
+    assert voiced([[72, 67], []]).tolist() == [[72, 67], [-1, -1]]
+
+
+@pytest.mark.parametrize(
+    ("pitches", "key"), [([60, 62, 64, 65, 67, 69, 71, 72], (0, 0)), ([69, 71, 72, 74, 76, 77, 80, 81, 69], (9, 1))]
+)
+def test_the_key_of_a_scale_is_found(pitches, key):
+    assert find_key(line(pitches)) == key
+
+
+def test_places_in_the_bar_follow_an_upbeat_and_a_change_of_metre():
+    one = line([60] * 8, meters=((-72, 4, 4), (120, 3, 4)))
+    phase, left = phases(one, 1, 8)
+    assert phase.tolist() == [3, 0, 1, 2, 3, 0, 1, 2]
+    assert left.tolist() == [3, 2, 2, 2, 2, 1, 1, 1]
+
+
+def test_chords_of_one_part_become_voices_from_the_highest_down():
+    rows = [(t, TICKS, p, 80, 0) for t in (0, TICKS) for p in (48, 60, 67)]
+    found = separate(piece(rows, ONE))
+    assert [found.voice(v)[:, 2].tolist() for v in range(3)] == [[67, 67], [60, 60], [48, 48]]
+
+
+def test_percussion_alone_has_no_voices():
+    with pytest.raises(DataError, match="percussion only"):
+        separate(piece([(0, 6, 38, 90, 0)], (Part("Kit", 0, True),)))
+
+
+def test_the_codec_gives_back_what_it_read_and_survives_json():
+    pieces = chorales(6)
+    codec = MusicCodec.learn(pieces, MusicCodec.Config())
+    codec = MusicCodec.from_state(json.loads(json.dumps(codec.state())))
+    encoded = codec.encode(pieces)
+    assert codec.space.contains(encoded.x.long())
+    assert codec.given_space.contains(encoded.given.long())
+    plans = words.plans(codec.form, {"bars": 4}, len(pieces))
+    for one, other in zip(codec.form.decode(encoded.x, plans), pieces):
+        assert checks.same(one, other)
+
+
+def test_training_sees_every_piece_in_all_keys():
+    pieces = chorales(2)
+    codec = MusicCodec.learn(pieces, MusicCodec.Config())
+    rows = codec.encode_training(pieces)
+    assert len(rows.x) == 24
+    assert len({tuple(r.flatten().tolist()) for r in rows.x}) == 24
+    assert set(rows.given[:12, 0, 2].tolist()) == set(range(1, 13))
+
+
+def test_a_long_piece_is_cut_where_bars_begin():
+    one = chorale(0, bars=10)
+    codec = MusicCodec.learn(Pieces((one,)), MusicCodec.Config(frames=70))
+    encoded = codec.encode(Pieces((one,)))
+    assert encoded.mask.any(2).sum(1).tolist() == [64, 64, 32]
+    assert (encoded.given[:, 0, 0] == 1).all()
+
+
+def test_sets_write_chords_down_or_up_and_come_back():
+    pieces = chorales(3)
+    for upwards in (False, True):
+        codec = MusicCodec.learn(pieces, MusicCodec.Config(layout="sets", step=1, upwards=upwards))
+        x = codec.encode(pieces).x
+        assert (x[..., 1:] <= x[..., :-1]).all()
+        again = codec.encode(codec.decode(x.long())).x
+        assert torch.equal(again, x)
+
+
+def test_words_become_plans():
+    codec = MusicCodec.learn(chorales(4), MusicCodec.Config())
+    plan = words.plans(codec.form, {"key": "F#m", "bars": 3, "meter": "4/4", "tempo": 72}, 1)[0]
+    assert (plan.key, plan.frames, plan.meters, plan.tempo) == ((6, 1), 48, ((0, 4, 4),), 72.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"key": "H"}, "keys are written like"),
+        ({"bars": "many"}, "it should be a number"),
+        ({"bars": 99}, "the longest section this model learnt holds 4 bars"),
+        ({"meter": "4"}, "metres are written like"),
+        ({"label": "bach"}, "without labels"),
+        ({"keys": "D"}, "did you mean 'key'"),
+        ({"density": "thin"}, "density is 'thin'"),
+        ({"parallels": "yes"}, "parallels is 'yes'"),
+        ({"range": "high"}, "it should be 'voices', or pitches"),
+    ],
+)
+def test_a_wrong_word_gets_a_sentence(given, said):
+    codec = MusicCodec.learn(chorales(4), MusicCodec.Config())
+    with pytest.raises(ConfigError, match=said):
+        codec.condition(given, 2)
+
+
+def test_contradicting_rules_are_both_named():
+    form = MusicCodec.learn(chorales(4), MusicCodec.Config()).form
+    given = {"range": "61-61", "scale": "key", "key": "C"}
+    with pytest.raises(ConfigError, match="range=61-61 and scale=key leave Soprano no pitch"):
+        Rules.of(given).allow(form, words.plans(form, given, 1))
+
+
+def two(upper, lower):
+    rows = [(t * TICKS, TICKS, p, 80, v) for v, notes in enumerate((upper, lower)) for t, p in enumerate(notes)]
+    return piece(rows, (Part("Upper"), Part("Lower")))
+
+
+def test_parallels_crossings_and_leaps_are_found_where_they_are():
+    fifths = leading.parallels(two([67, 69, 71], [60, 62, 60]))
+    assert [(f.kind, f.tick) for f in fifths] == [("parallel fifths", TICKS)]
+    assert [f.kind for f in leading.parallels(two([72, 74], [60, 62]))] == ["parallel octaves"]
+    assert not leading.parallels(two([67, 60], [60, 65]))  # contrary motion
+    assert not leading.parallels(two([67, 67], [60, 60]))  # no motion
+    assert [f.tick for f in leading.crossings(two([67, 60], [60, 62]))] == [TICKS]
+    assert [f.tick for f in leading.leaps(line([60, 73, 72]))] == [TICKS]
+    assert leading.place(line([60] * 8), 5 * TICKS) == "bar 2, beat 2"
+
+
+def test_statistics_against_hand_values():
+    one = line([60, 62, 60, 62])
+    assert features.pitch_class_entropy(one) == pytest.approx(1.0)
+    assert features.scale_consistency(line([60, 62, 64, 61])) == pytest.approx(0.75)
+    assert features.polyphony(two([67, 69], [60, 62])) == 2.0
+    gap = piece([(0, TICKS, 60, 80, 0), (3 * TICKS, TICKS, 60, 80, 0)], ONE)
+    assert features.empty_beat_rate(gap) == 0.5
+    assert features.groove_consistency(line([60] * 8)) == 1.0
+    shifted = piece([(0, 4 * TICKS, 60, 80, 0), (5 * TICKS, TICKS, 60, 80, 0)], ONE)
+    assert features.groove_consistency(shifted) == pytest.approx(1 - 2 / 96)
+    assert math.isnan(features.groove_consistency(line([60])))
+
+
+def test_a_run_is_found_again_in_another_key():
+    tune = [60, 62, 64, 65, 67, 69, 71, 72]
+    mine, other = line(tune), line([p + 5 for p in tune])
+    assert dict(checks.runs(mine, 8)).keys() == dict(checks.runs(other, 8)).keys()
+    assert not dict(checks.runs(mine, 8)).keys() & dict(checks.runs(line(tune[::-1]), 8)).keys()
+
+
+def test_events_come_back_with_instruments_drums_and_metre():
+    pytest.importorskip("miditok", reason="events are made by miditok")
+    rows = [(0, 24, 60, 79, 0), (24, 12, 64, 79, 0), (48, 48, 67, 79, 1), (0, 6, 38, 95, 2)]
+    one = piece(rows, (Part("Flute", 73), Part("Bass", 33), Part("Kit", 0, True)), meters=((0, 7, 8),))
+    codec = MusicCodec.learn(Pieces((one,)), MusicCodec.Config(layout="events", context=16, transpose=False))
+    codec = MusicCodec.from_state(json.loads(json.dumps(codec.state())))
+    stream = codec.encode(Pieces((one,))).x.long()
+    again = codec.decode(stream[None])[0]
+    assert again.meters == one.meters
+    assert {(p.program, p.drums) for p in again.parts} == {(73, False), (33, False), (0, True)}
+    assert sorted(again.notes[:, :3].tolist()) == sorted([list(r[:3]) for r in rows])
+
+
+def test_bpe_makes_the_stream_shorter():
+    pytest.importorskip("miditok", reason="events are made by miditok")
+    lengths = []
+    for vocab in (0, 700):
+        codec = MusicCodec.learn(chorales(4), MusicCodec.Config(layout="events", vocab=vocab))
+        lengths.append(len(codec.encode(chorales(4)).x))
+        assert checks.same(codec.decode(codec.encode(chorales(1)).x.long()[None])[0], merged(chorale(0)))
+    assert lengths[1] < 0.8 * lengths[0]
+
+
+def merged(one):
+    """All parts in one, as events have them where all play the same instrument."""
+    notes = one.notes.copy()
+    notes[:, 4] = 0
+    return piece(notes, (Part("Piano"),))
+
+
+@pytest.mark.parametrize("layout", ["melodies", "rolls"])
+def test_passages_come_back_as_they_were(layout):
+    codec = MusicCodec.learn(chorales(3), MusicCodec.Config(layout=layout, frames=32))
+    codec = MusicCodec.from_state(json.loads(json.dumps(codec.state())))
+    x = codec.encode(chorales(3)).x
+    x = x if layout == "rolls" else x.long()
+    assert len(x) == 6  # two passages of two bars in each piece of four
+    assert codec.space.contains(x)
+    assert torch.equal(codec.encode(codec.decode(x)).x.to(x.dtype), x)
+    assert len(codec.encode_training(chorales(3)).x) == 72
