@@ -153,14 +153,17 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise ArtifactError(f"{folder} holds no artifact: there is no {MANIFEST} (give the folder that fit wrote)")
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-        written = manifest["format"]
-    except (ValueError, KeyError, TypeError):
+        written = int(manifest["format"])
+        kinds = [type(manifest[key]) for key in ("files", "recipe", "card")]
+        if kinds != [dict] * 3:
+            raise TypeError
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise ArtifactError(f"{folder / MANIFEST} is damaged: it is not the JSON that was saved") from None
     if written > FORMAT:
         raise ArtifactError(
             f"{folder} was made by a newer conjure (format {written}, this one reads {FORMAT}): upgrade"
         )
-    names, composed = set(manifest.get("files", {})), "through" in manifest.get("recipe", {})
+    names, composed = set(manifest["files"]), "through" in manifest["recipe"]
     if manifest.get("digest") != _digest(manifest) or names != set(_names(composed)):
         raise ArtifactError(f"{folder / MANIFEST} is not the file that was saved: its digest differs")
     return manifest

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
+import struct
 import tempfile
 import threading
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +25,8 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 OPEN = 8  # artifacts kept in memory
 OWN = (MANIFEST, CODEC, WEIGHTS, CARD)
 MEMBERS = (*OWN, *(f"{FIRST}/{name}" for name in OWN))
+LONGEST, DEEP = 200, 12  # bytes of a name in an archive, folders within folders
+DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError, ValueError, struct.error)
 RATIO = 200  # uncompressed over compressed bytes, beyond which an archive is a bomb
 
 
@@ -135,8 +139,9 @@ def extract(archive: Path, folder: Path, most: int, members: tuple[str, ...] | N
             for info in infos:
                 parts = Path(info.filename.replace("\\", "/")).parts
                 link = info.external_attr >> 28 == 0o12
-                if not parts or link or ".." in parts or Path(info.filename).is_absolute() or ":" in info.filename:
-                    raise Refusal(400, f"the archive holds {info.filename!r}, which is no plain file inside it")
+                odd = any(not part.isprintable() or len(part.encode()) > LONGEST or ":" in part for part in parts)
+                if not parts or link or odd or ".." in parts or Path(*parts).is_absolute() or len(parts) > DEEP:
+                    raise Refusal(400, f"the archive holds {info.filename[:80]!r}, which is no plain file inside it")
                 if members is not None and "/".join(parts) not in members:
                     raise Refusal(400, f"the archive holds {info.filename!r}, which no artifact has")
                 place = folder.joinpath(*parts)
@@ -144,7 +149,7 @@ def extract(archive: Path, folder: Path, most: int, members: tuple[str, ...] | N
                 with opened.open(info) as source, place.open("wb") as target:
                     _copy(source, target, info.file_size)
                 made.append(place)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, ValueError) as error:
+    except DAMAGED as error:
         raise Refusal(400, f"the archive cannot be read: {error}") from None
     if not made:
         raise Refusal(400, "the archive holds no file")
