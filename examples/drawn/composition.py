@@ -18,9 +18,9 @@ QUICK = ["training.threads=1", "codec.labels=false"]
 
 def draw() -> plt.Figure:
     with tempfile.TemporaryDirectory() as folder:
-        coded = [*QUICK, "training.steps=1200", "model.latent=6"]
+        coded = [*QUICK, "training.steps=800", "model.latent=6"]
         first = conjure.fit("images", "digits", f"{folder}/codes", model="vae", settings=coded)
-        drawn = [*QUICK, "training.steps=1500"]
+        drawn = [*QUICK, "training.steps=1000"]
         second = conjure.fit("images", "digits", model="flow", settings=drawn, through=f"{folder}/codes")
     codec, rng = second.artifact.codec, torch.Generator().manual_seed(0)
     real = codec.encode(corpus.read("digits")[0]).x
