@@ -1,6 +1,6 @@
-"""CPU-seconds and memory from a GGUF file on disk to a model that can be asked, beside transformers; ratios interleaved.
+"""CPU-seconds and memory from a GGUF file to a model that can be asked, beside transformers; runs interleaved.
 
-Usage: python benchmarks/opening_weights.py [--rounds N] (a minute a round); writes benchmarks/results/opening_weights.json
+Usage: python benchmarks/opening_weights.py [--rounds N] (half a minute a round); writes results/opening_weights.json
 """
 
 from __future__ import annotations
