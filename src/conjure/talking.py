@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -61,7 +61,7 @@ class Talk:
         self.messages: Conversation = []
         self.left_out = 0
 
-    def say(self, text: str) -> Iterator[str]:
+    def say(self, text: str) -> Generator[str, None, None]:
         """The answer to a message, as it is written; what was written before the iterator is closed is kept.
 
         DataError for a message that is empty or longer than the model sees at once; it is not kept.
@@ -131,10 +131,10 @@ class Screen:
     def __init__(self, talk: Talk, source: BinaryIO, out: TextIO, live: bool):
         self.talk, self.source, self.out, self.live = talk, source, out, live
         self.told = 0  # of the messages left out
+        self.answers = 0
 
     def run(self) -> int:
         """Talk until the input ends; how many messages were answered."""
-        answered = 0
         for text in self._asked() if self.live else self._lines():
             word, _, rest = text.strip().partition(" ")
             if word == "/quit":
@@ -142,14 +142,16 @@ class Screen:
             if word.startswith("/"):
                 self._obey(word, rest.strip())
             elif text.strip():
-                answered += self.answer(text)
-        return answered
+                self.answer(text)
+        return self.answers
 
-    def answer(self, text: str) -> bool:
-        """Print the answer to a message as it comes; False where it was refused."""
+    def answer(self, text: str) -> None:
+        """Print the answer to a message as it comes; a blank line parts it from the one before."""
         pieces = self.talk.say(text)
         stopped = False
         try:
+            if self.answers:
+                self.out.write("\n")
             for piece in pieces:
                 self.out.write(piece)
                 self.out.flush()
@@ -161,15 +163,15 @@ class Screen:
             if not self.live:
                 raise
             self._note(str(error))
-            return False
+            return
         finally:
-            pieces.close()  # type: ignore[attr-defined]
-        self.out.write(" ...\n\n" if stopped else "\n\n" if self.live else "\n")
+            pieces.close()
+        self.answers += not self.live
+        self.out.write(" ..." * stopped + "\n\n" if self.live else "\n")
         self.out.flush()
         if self.talk.left_out > self.told:
             self._note(f"the first {self.talk.left_out} messages no longer fit and are left out")
             self.told = self.talk.left_out
-        return True
 
     def _obey(self, word: str, rest: str) -> None:
         try:

@@ -88,7 +88,7 @@ def test_a_pipe_holds_a_message_a_line(talk: Talk, tmp_path: Path, capsys: pytes
     assert "/reset       forget" in noted, "a command nobody knows shows those there are"
     assert len(json.loads((tmp_path / "a.jsonl").read_text())["messages"]) == 2
     half = out.getvalue()[: len(out.getvalue()) // 2]
-    assert out.getvalue() == half * 2, "after a reset the same message has the same answer"
+    assert out.getvalue() == f"{half}\n{half}", "after a reset the same message has the same answer"
     assert half.endswith("\n")
 
 

@@ -14,7 +14,7 @@ from conjure.models.llm import LLM
 from conjure.nets.lora import adapters as adapted
 from conjure.nets.lora import add_lora, merge_lora
 from conjure.pretrained import adapters
-from conjure.pretrained.huggingface import LLAMA, OUTSIDE
+from conjure.pretrained.architectures import ARCHITECTURES
 
 peft = pytest.importorskip("peft", reason="the peer that reads and writes these files")
 transformers = pytest.importorskip("transformers", reason="the models that peft adapts")
@@ -34,14 +34,7 @@ def theirs(model: LLM):
         vocab_size=40, num_key_value_heads=2, rms_norm_eps=1e-5, rope_theta=10_000.0, tie_word_embeddings=True, **sizes
     )
     made = transformers.LlamaForCausalLM(config).eval()
-    named = {}
-    for name, value in model.state_dict().items():
-        stem, _, leaf = name.rpartition(".")
-        if stem in OUTSIDE:
-            named[f"{OUTSIDE[stem]}.{leaf}"] = value
-        else:
-            _, _, number, inner = stem.split(".", 3)
-            named[f"model.layers.{number}.{LLAMA[inner]}.{leaf}"] = value
+    named = {ARCHITECTURES["llama"].names.theirs(name): value for name, value in model.state_dict().items()}
     made.load_state_dict(named, strict=False)
     return made
 

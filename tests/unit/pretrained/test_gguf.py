@@ -42,6 +42,13 @@ def test_logits_are_those_of_the_model_that_was_written(shape: str, tmp_path: Pa
     torch.testing.assert_close(logits_of(tmp_path / "a.gguf"), wanted_of(model), atol=1e-4, rtol=0)
 
 
+def test_smollm3_turns_three_layers_of_four(tmp_path: Path):
+    """Which, the file does not say: llama.cpp knows it of the architecture."""
+    model = model_of("smollm3", num_hidden_layers=5, no_rope_layers=None)
+    write(model, tmp_path / "a.gguf")
+    torch.testing.assert_close(logits_of(tmp_path / "a.gguf"), wanted_of(model), atol=1e-4, rtol=0)
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("kind", KINDS)
 def test_rounded_weights_are_what_the_package_makes_of_them(kind: str, tmp_path: Path):
