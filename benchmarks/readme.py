@@ -22,6 +22,7 @@ SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "translation_multi30k",
     "cyclegan_glyphs",
     "decode_speed",
+    "language_speed",
     "flow_matching",
     "toys",
     "gan_mnist",
