@@ -23,6 +23,7 @@ SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "cyclegan_glyphs",
     "decode_speed",
     "opening_weights",
+    "language_speed",
     "flow_matching",
     "toys",
     "gan_mnist",

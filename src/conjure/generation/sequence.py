@@ -37,7 +37,7 @@ class Sequence:
     def __init__(self, request: Request, prompt: list[int], script: Script):
         self.request, self.script, self.prompt = request, script, prompt
         self.tokens, self.read, self.cached, self.slot = list(prompt), 0, 0, -1
-        self.pieces: queue.SimpleQueue[Piece | Exception] = queue.SimpleQueue()
+        self.pieces: queue.SimpleQueue[Piece | Exception | None] = queue.SimpleQueue()
         self.closed = self.careful = False  # careful: the next token is read by itself, not with a guess
         self.seed = secrets.randbits(63) if request.seed is None else request.seed
         self._draws, self._teller = Draws(self.seed), Teller(request.stops)

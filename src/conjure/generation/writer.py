@@ -54,6 +54,8 @@ class Stream(Iterator[Piece]):
         if self._sequence.closed:
             raise StopIteration
         found = self._sequence.pieces.get()
+        if found is None:
+            raise StopIteration
         if isinstance(found, Exception):
             self.close()
             raise found
@@ -167,7 +169,11 @@ class Writer:
                 if self._ended:
                     break
                 self._admit()
-            self._step()
+            try:
+                self._step()
+            except Exception as error:  # nobody may wait for ever, whatever went wrong
+                for sequence in list(self._active):
+                    self._fail(sequence, error)
         for sequence in [*self._active, *self._waiting]:
             sequence.pieces.put(ConfigError("the writer was closed before the answer was complete"))
 

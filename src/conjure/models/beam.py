@@ -31,7 +31,10 @@ class Beam:
 
 
 class Searched(Protocol):
-    """What can be searched: `begin` takes how many sequences share each row of the given."""
+    """What can be searched: `begin` takes how many sequences share each row of the given.
+
+    A reading's `follow(rows, going)` makes it that of these sequences (N,), of the given's rows `going` (A,).
+    """
 
     space: Space
 
@@ -106,10 +109,7 @@ def onward(hand: Hand, chosen: tuple[Tensor, Tensor, Tensor], going: Tensor, rea
     nats, parents, tokens = (part[going] for part in chosen)
     width = parents.shape[1]
     rows = (going[:, None] * width + parents).flatten()
-    for memory in reading.memories:
-        follow(memory, rows)
-    if len(going) < len(hand.rows):
-        reading.sources = reading.sources.rows(going)
+    reading.follow(rows, going)
     before = hand.tokens[going[:, None], parents]
     return Hand(hand.rows[going], torch.cat([before, tokens[..., None]], 2), nats, hand.ended[going]), tokens.flatten()[
         :, None

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from conjure.core.errors import ConfigError
 from conjure.core.space import Space, Tokens
-from conjure.models.beam import Beam, search
+from conjure.models.beam import Beam, follow, search
 from conjure.models.decoding import Choice, write
 from conjure.models.protocol import Model
 from conjure.nets.attention import Memory
@@ -31,6 +31,14 @@ class Reading:
     count: int
     memories: list[Memory]
     sources: Sources
+
+    def follow(self, rows: Tensor, going: Tensor) -> None:
+        """Become the reading of these of its sequences (N,), which stand under the given's rows `going` (A,)."""
+        whole = len(rows) == self.memories[0].keys.shape[0]
+        for memory in self.memories:
+            follow(memory, rows)
+        if not whole:
+            self.sources = self.sources.rows(going)
 
 
 class Seq2Seq(Model):

@@ -100,7 +100,8 @@ class Cache:
         rows, places, groups = scene.rows, scene.places, torch.arange(keys.shape[1], device=keys.device)
         at = (rows[:, None, None], groups[:, None], places[:, None, :])  # (B, groups, T)
         self.keys[at], self.values[at] = keys, values
-        some = slice(None) if len(rows) == len(self.keys) else rows
+        whole = len(rows) == len(self.keys) and bool((rows.diff() > 0).all())
+        some = slice(None) if whole else rows
         return self.keys[some, :, : scene.end], self.values[some, :, : scene.end]
 
 

@@ -96,6 +96,30 @@ def test_closing_a_stream_frees_its_slot():
         assert len(writer.answer(Request([2], limit=3, ends=())).tokens) == 3
 
 
+def test_closing_a_stream_wakes_who_waits_for_it():
+    with Writer(tiny_artifact(context=4000), slots=1) as writer:
+        busy = writer.stream(Request([1], limit=3900, ends=()))
+        next(busy)
+        waiting, found = writer.stream(Request([2], limit=3)), []
+        thread = threading.Thread(target=lambda: found.extend(waiting))
+        thread.start()
+        waiting.close()
+        thread.join(timeout=10)
+        busy.close()
+        assert not thread.is_alive()
+        assert found == []
+
+
+def test_an_unforeseen_failure_is_told_and_others_are_still_served():
+    with Writer(tiny_artifact()) as writer:
+        read = writer._slots.read
+        writer._slots.read = lambda parts: [][0]  # type: ignore[method-assign]
+        with pytest.raises(DataError, match="could not be written: IndexError"):
+            writer.answer(Request([1], limit=3))
+        writer._slots.read = read  # type: ignore[method-assign]
+        assert len(writer.answer(Request([1], limit=3, ends=())).tokens) == 3
+
+
 def test_a_prompt_beyond_the_context_is_refused_or_cut():
     with Writer(tiny_artifact(context=32)) as writer:
         with pytest.raises(DataError, match=r"40 tokens.*31"):

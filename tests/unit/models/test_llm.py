@@ -53,3 +53,26 @@ def test_documents_behind_each_other_do_not_see_each_other():
     packed = model.trunk(model.embed(row), places, parts)
     apart = torch.cat([model._hidden(one[None], None), model._hidden(two[None], None)], 1)
     torch.testing.assert_close(packed, apart, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_rows_may_come_in_any_order_and_with_as_many_logits_as_are_wanted():
+    model, rng = made("llama"), torch.Generator().manual_seed(1)
+    texts = torch.randint(50, (3, 8), generator=rng)
+    for stepping in (True, False):
+        reading, order = model.begin(3, room=4), torch.tensor([2, 0, 1])
+        reading.stepping = reading.stepping if stepping else None
+        model.read(texts[:, :3], reading)
+        lengths, wanted = torch.tensor([5, 2, 4]), torch.tensor([3, 0, 1])
+        found = model.read(texts[order, 3:], reading, lengths, order, wanted)
+        whole = [
+            model.logits(model._hidden(texts[row, : 3 + n][None], None))[0] for row, n in zip((2, 0, 1), (5, 2, 4))
+        ]
+        expected = torch.cat([part[len(part) - n :] for part, n in zip(whole, (3, 0, 1))])
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+        assert reading.counts.tolist() == [5, 7, 8]
+        reading.copy(2, 0, 6)
+        reading.rewind(1, 6)
+        again = model.read(torch.stack([texts[2, 6:], texts[1, 6:]]), reading, rows=torch.tensor([0, 1]))
+        for row, text in zip(again, (texts[2], texts[1])):
+            torch.testing.assert_close(row, model.logits(model._hidden(text[None], None))[0, -1], atol=1e-5, rtol=1e-4)
