@@ -141,7 +141,9 @@ def trl(asked: argparse.Namespace) -> dict[str, float]:
         args=config,
         train_dataset=data,
         processing_class=PreTrainedTokenizerFast(
-            tokenizer_file=str(asked.folder / "weights" / "tokenizer.json"), eos_token="<|im_end|>", pad_token="<|im_end|>"
+            tokenizer_file=str(asked.folder / "weights" / "tokenizer.json"),
+            eos_token="<|im_end|>",
+            pad_token="<|im_end|>",
         ),
         peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"),
         callbacks=[Clock()],

@@ -20,8 +20,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         made += [
             "| perplexity of held-out answers | |",
             "|---|---|",
-            f"| **after {found['minutes']:g} minutes on {found['threads']} threads** ({steps} steps) | "
-            f"{_span(ours)} |",
+            f"| **after {found['minutes']:g} minutes on {found['threads']} threads** ({steps} steps) | {_span(ours)} |",
             f"| before | {_span(before)} |",
             f"| frequencies of tokens (baseline) | {ours['baseline']:.1f} |",
             "",
@@ -29,10 +28,15 @@ def lines(found: dict[str, Any]) -> list[str]:
             "",
         ]
     if "speed" in found:
-        made += ["| one thread, rank 16, 2 x 1,024 tokens, bf16 | real tokens a CPU-second | ours over it |", "|---|---|---|"]
+        made += [
+            "| one thread, rank 16, 2 x 1,024 tokens, bf16 | real tokens a CPU-second | ours over it |",
+            "|---|---|---|",
+        ]
         for name, rate in found["speed"].items():
             ratio = found["ratios"].get(f"over {name}")
-            title = f"**{name}**" if ratio is None else f"{name}'s SFTTrainer 1.16 with peft".replace(", packed's", "'s")
+            title = (
+                f"**{name}**" if ratio is None else f"{name}'s SFTTrainer 1.16 with peft".replace(", packed's", "'s")
+            )
             title += ", packed" if "packed" in name else ""
             made.append(f"| {title} | {cell(rate, 0)} | {'' if ratio is None else cell(ratio, 2)} |")
         made.append("")
