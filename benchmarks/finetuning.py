@@ -4,8 +4,8 @@
 
 The fit is `conjure fit assistant chitchat --start smollm2` for so many minutes on so many threads; then held-out
 conversations are scored under the weights before and after, nats a token of the assistant's turns, with intervals over
-conversations. For the speed, ours and TRL's SFTTrainer (padded as by default, and packed) take turns at steps of the same
-rank, targets, batch and precision, from the same weights on the same tokens, each in a process on one thread; the
+conversations. For the speed, ours and TRL's SFTTrainer (padded as by default, and packed) take turns at steps of the
+same rank, targets, batch and precision, from the same weights on the same tokens, each in a process on one thread; the
 first step of each is left out and only real tokens count. --repeats 0 leaves the speed out, --minutes 0 the fit.
 """
 
@@ -21,15 +21,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from stage import interval, peer_python, write
 
 from conjure import artifact, evaluation, verbs
-from conjure.artifact import Artifact
 from conjure.domains.chat import corpus
 from conjure.domains.chat.packing import cut_at_turns
 from conjure.fitting import FitOptions
-from conjure.pretrained import adapters, opening
+from conjure.pretrained import opening, saving
 
 HERE = Path(__file__).resolve().parent
 DATA, START, LENGTH = "chitchat", "smollm2", 1024
@@ -90,11 +88,7 @@ def prepare(at: Path) -> None:
     """The weights as an artifact of ours and as a Hugging Face folder, and tokens for both."""
     opened = opening.load(START)
     artifact.save(opened, at / "artifact")
-    (at / "weights").mkdir()
-    named = {adapters.theirs_of_tensor(n): v.contiguous() for n, v in opened.model.state_dict().items()}
-    save_file(named, at / "weights" / "model.safetensors", {"format": "pt"})
-    (at / "weights" / "config.json").write_text(json.dumps(config(opened)))
-    (at / "weights" / "tokenizer.json").write_text(opened.codec.tokenizer.form)
+    saving.save(opened, at / "weights")
     talks, _ = corpus.read(DATA)
     random.Random(0).shuffle(talks)
     with (at / "talks.jsonl").open("w") as file:
@@ -125,27 +119,6 @@ def gain(asked: argparse.Namespace) -> dict[str, Any]:
     answers = [dict(zip(report.tables[0].header, row)) for row in report.tables[0].rows]
     told = {"training": recipe.training, "figures": figures, "held_out": len(held_out), "answers": answers}
     return told | {"metrics": made.card["metrics"], "notes": made.card["notes"], "journal": journal}
-
-
-def config(opened: Artifact) -> dict[str, Any]:
-    """The config.json of a Llama of these measures."""
-    s = opened.recipe.model_settings
-    return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "vocab_size": opened.codec.space.vocab,
-        "hidden_size": s["width"],
-        "intermediate_size": s["hidden"],
-        "num_hidden_layers": s["layers"],
-        "num_attention_heads": s["heads"],
-        "num_key_value_heads": s["groups"],
-        "max_position_embeddings": opened.codec.config.context,
-        "rms_norm_eps": s["epsilon"],
-        "rope_theta": s["base"],
-        "tie_word_embeddings": True,
-        "eos_token_id": opened.codec.end,
-        "dtype": "float32",
-    }
 
 
 if __name__ == "__main__":

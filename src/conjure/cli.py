@@ -79,7 +79,9 @@ def fit(
     if first:
         metrics = made.card["metrics"]
         loss = metrics["held_out_loss"]
+        before = metrics.get("held_out_loss_before")
         held_out = "" if loss is None else f", held-out loss {loss:.4f}"
+        held_out += "" if before is None else f" ({before:.4f} at the start)"
         typer.echo(f"{metrics['steps']} steps in {metrics['seconds']:.0f} s{held_out}")
         typer.echo(f"artifact: {out}")
 

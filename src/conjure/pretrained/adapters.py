@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from torch import Tensor, nn
 
 from conjure.artifact import put_file
 from conjure.core.errors import ArtifactError
-from conjure.nets.lora import Adapted, adapters, put_lora
-from conjure.pretrained.architectures import LLAMA
+from conjure.nets.lora import adapters, put_lora
+from conjure.pretrained.architectures import find, name_of
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."
@@ -25,7 +26,7 @@ REFUSED = ("use_dora", "modules_to_save", "fan_in_fan_out", "lora_bias", "traina
 
 def save(model: nn.Module, folder: Path, base: str) -> Path:
     """Write a model's adapters; `base` says what they belong to. ArtifactError where a layer has no name there."""
-    found = adapters(model)
+    found, names = adapters(model), _layers(model)
     first = next(iter(found.values()))
     config = {
         "peft_type": "LORA",
@@ -34,12 +35,12 @@ def save(model: nn.Module, folder: Path, base: str) -> Path:
         "r": first.lora_A.shape[0],
         "lora_alpha": first.scale * first.lora_A.shape[0],
         "lora_dropout": first.dropout,
-        "target_modules": sorted({theirs(name).rpartition(".")[2] for name in found}),
+        "target_modules": sorted({names[name].rpartition(".")[2] for name in found}),
         "bias": "none",
         "inference_mode": True,
     }
     weights = {
-        f"{PREFIX}{theirs(name)}.{leaf}.weight": getattr(part, leaf).detach().cpu().contiguous()
+        f"{PREFIX}{names[name]}.{leaf}.weight": getattr(part, leaf).detach().cpu().contiguous()
         for name, part in found.items()
         for leaf in ("lora_A", "lora_B")
     }
@@ -55,7 +56,7 @@ def attach(model: nn.Module, folder: Path) -> None:
     ArtifactError names what is missing, damaged, of a kind not known, or made for another model.
     """
     config, weights = _config(folder), _weights(folder)
-    layers = {theirs(name): name for name, part in model.named_modules() if _linear(name, part)}
+    layers = {theirs: mine for mine, theirs in _layers(model).items()}
     found: dict[str, tuple[Tensor, Tensor, float]] = {}
     for key in [key for key in weights if key.endswith(".lora_A.weight")]:
         layer = key.removeprefix(PREFIX).removesuffix(".lora_A.weight")
@@ -75,16 +76,19 @@ def attach(model: nn.Module, folder: Path) -> None:
     put_lora(model, found)
 
 
-def theirs(name: str) -> str:
-    """The layer's name in Hugging Face's Llama and its kin; ArtifactError for one that has none."""
-    inside = re.fullmatch(r"trunk\.layers\.(\d+)\.(.+)", name)
-    if inside and inside[2] in LLAMA:
-        return f"model.layers.{inside[1]}.{LLAMA[inside[2]]}"
-    raise ArtifactError(f"layer {name} has no name in PEFT's files")
+def _layers(model: nn.Module) -> dict[str, str]:
+    """The linear layers inside a model's trunk: our name -> that of its published architecture.
 
-
-def _linear(name: str, part: nn.Module) -> bool:
-    return isinstance(part, nn.Linear) and name.startswith("trunk.layers.") and not isinstance(part, Adapted)
+    ArtifactError where the architecture keeps queries, keys and values as one (GPT-2), or is nobody else's.
+    """
+    kind = find(name_of(asdict(model.config)), "this model")  # type: ignore[arg-type]
+    if kind.sideways:
+        raise ArtifactError("adapters of GPT-2 are kept nowhere: there queries, keys and values are one matrix")
+    return {
+        name: kind.names.theirs(f"{name}.weight").removesuffix(".weight")
+        for name, part in model.named_modules()
+        if isinstance(part, nn.Linear) and name.startswith("trunk.layers.")
+    }
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from conjure.objectives.protocol import Objective
 from conjure.training.data import Examples
 
 
+LONG = 2.0  # seconds of a pass, from which one tells enough
+
+
 def choose_threads(objective: Objective, examples: Examples, training: Any) -> int:
     """The thread count under which a step without its update is fastest; training.threads if that is set.
 
@@ -29,7 +32,9 @@ def choose_threads(objective: Objective, examples: Examples, training: Any) -> i
     best, chosen = float("inf"), 1
     for count in counts:
         torch.set_num_threads(count)
-        seconds = min(_pass_seconds(objective, examples, training) for _ in range(3))
+        seconds = _pass_seconds(objective, examples, training)
+        for _ in range(2 if seconds < LONG else 0):
+            seconds = min(seconds, _pass_seconds(objective, examples, training))
         if seconds < 0.9 * best:
             best, chosen = seconds, count
     for player in objective.players().values():

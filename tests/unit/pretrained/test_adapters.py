@@ -34,7 +34,8 @@ def theirs(model: LLM):
         vocab_size=40, num_key_value_heads=2, rms_norm_eps=1e-5, rope_theta=10_000.0, tie_word_embeddings=True, **sizes
     )
     made = transformers.LlamaForCausalLM(config).eval()
-    named = {ARCHITECTURES["llama"].names.theirs(name): value for name, value in model.state_dict().items()}
+    names = ARCHITECTURES["llama"].names
+    named = {names.theirs(name): value for name, value in model.state_dict().items()}
     made.load_state_dict(named, strict=False)
     return made
 
@@ -104,6 +105,16 @@ def test_what_is_wrong_is_named(tmp_path, spoil, naming):
     spoil(adapters.save(model, tmp_path / "a", "here"))
     with pytest.raises(ArtifactError, match=naming):
         adapters.attach(ours(), tmp_path / "a")
+
+
+def test_an_architecture_without_names_for_them_is_refused():
+    torch.manual_seed(0)
+    settings = {"norm": "layer", "gated": False, "positions": "learned"}
+    biases = {"query_bias": True, "out_bias": True, "feed_bias": True}
+    other = LLM(Tokens(40, (32,), None, True), None, LLM.Config(layers=1, width=32, heads=4, **settings, **biases))
+    add_lora(other, 2, 4.0)
+    with pytest.raises(ArtifactError, match="GPT-2"):
+        adapters.save(other, None, "there")  # type: ignore[arg-type]
 
 
 def test_adapters_of_another_model_are_refused(tmp_path):
