@@ -67,14 +67,15 @@ async def deltas(plan: Plan, number: int) -> AsyncGenerator[Delta, None]:
 async def _read_calls(delta: Delta, reader: CallReader, request: Request, wanted: Wanted, so_far: str) -> None:
     """Part a delta's text into text and calls; a call that was cut short is ended in the shortest valid way."""
     fed, finish, delta.text = delta.text, delta.finish, ""
-    if finish is not None:
-        ended = [*reader.feed(fed)]
-        fed = ""
-        if reader.within or (wanted.must and not reader.names):
-            fed = await asyncio.to_thread(ending, wanted.rules, so_far) or ""
-        said = [*ended, *reader.feed(fed, last=True)]
-    else:
+    if finish is None:
         said = [*reader.feed(fed)]
+    else:
+        stem = fed.rstrip("\ufffd")  # half a character at the end stands in the way of an ending
+        rest = fed[len(stem) :]
+        said = [*reader.feed(stem)]
+        if reader.within or (wanted.must and not reader.names):
+            rest = await asyncio.to_thread(ending, wanted.rules, so_far.removesuffix(rest)) or ""
+        said += reader.feed(rest, last=True)
     for part in said:
         delta.text += part.text
         if part.name is not None:
