@@ -29,6 +29,7 @@ async def chat(asked: ChatRequest, request: Request) -> Any:
     """The assistant's next message in a conversation."""
     headers = ignored_header(asked)
     talker = talker_of(request.app.state, asked.model)
+    talker.gate.check(asked.n or 1)  # before any work for it
     plan = await unless_left(request.receive, asyncio.to_thread(planned, talker, asked))
     shown = Shown(plan, asked)
     if asked.stream:
@@ -45,14 +46,10 @@ def ignored_header(asked: Any) -> dict[str, str]:
 def planned(talker: Talker, asked: ChatRequest) -> Plan:
     """What a request comes to; Refusal 400 where it cannot be met."""
     started = time.perf_counter()
-    tools = asked.tools or []
-    if tools and asked.response_format is not None and asked.response_format.type != "text":
-        raise Refusal(400, "response_format and tools exclude each other here: give one", param="response_format")
     if asked.top_logprobs and not asked.logprobs:
         raise Refusal(400, "top_logprobs needs logprobs to be true", param="top_logprobs")
-    several = asked.parallel_tool_calls is not False
-    wanted = tools_wanted(talker, tools, asked.tool_choice, several) if tools or asked.tool_choice else None
-    wanted = wanted if wanted and wanted.tools else format_wanted(talker, asked.response_format)
+    wanted = tools_wanted(talker, asked)
+    wanted = wanted if wanted.tools else format_wanted(talker, asked.response_format)
     limit = asked.max_completion_tokens or asked.max_tokens
     room = limit or (talker.context or 1 << 20) // 4
     read = read_chat(talker, asked.messages, list(wanted.tools), asked.truncate_prompt_tokens, room)
