@@ -141,6 +141,16 @@ def test_many_slow_clients_do_not_keep_others_out():
             line.close()
 
 
+def test_one_address_cannot_hold_every_connection():
+    with live(made(limits=Limits(connections=20))) as server:
+        lines = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(10)]
+        assert server.raw(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", wait=1) == b""
+        for line in lines:
+            line.close()
+        time.sleep(0.1)
+        assert httpx.get(f"{server.url}/health").status_code == 200
+
+
 def test_a_kept_connection_outlives_the_limit_on_headers():
     with live(made(limits=Limits(header_seconds=0.2))) as server, httpx.Client(base_url=server.url) as client:
         for _ in range(3):

@@ -62,6 +62,7 @@ class Shown:
 
     def __init__(self, plan: Plan, asked: ChatRequest):
         self.plan, self.asked = plan, asked
+        self.counted = bool(asked.stream_options and asked.stream_options.include_usage)
         self.common = {
             "id": f"chatcmpl-{secrets.token_hex(12)}",
             "created": int(time.time()),
@@ -88,41 +89,36 @@ class Shown:
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The response as events."""
-        options = self.asked.stream_options
-        counted = bool(options and options.include_usage)
         told: set[int] = set()
         cached = written = 0
         async with aclosing(merged(self.plan)) as coming:
             async for number, delta in coming:
                 if number not in told:
                     told.add(number)
-                    yield self._chunk(number, {"role": "assistant", "content": ""}, counted=counted, **self.cut)
+                    yield self._chunk(number, {"role": "assistant", "content": ""}, more=self.cut)
                 cached, written = delta.cached, written + delta.tokens
-                for piece in self._changes(number, delta, counted):
+                for piece in self._changes(number, delta):
                     yield piece
-        if counted:
+        if self.counted:
             counts = usage(len(self.plan.read.tokens), cached, written)
             yield event({**self.common, "object": "chat.completion.chunk", "choices": [], "usage": counts})
         yield DONE
 
-    def _changes(self, number: int, delta: Delta, counted: bool) -> list[bytes]:
+    def _changes(self, number: int, delta: Delta) -> list[bytes]:
         """The events of one delta; its log-probabilities go with the first of them."""
         changes: list[dict[str, Any]] = [{"content": delta.text}] if delta.text else []
         changes += [{"tool_calls": [call]} for call in delta.calls]
         logprobs = likelihoods.of_chat(delta.logprobs, self.top) if self.asked.logprobs and delta.logprobs else None
         if logprobs and not changes:
             changes = [{}]
-        found = [
-            self._chunk(number, change, logprobs if at == 0 else None, counted=counted)
-            for at, change in enumerate(changes)
-        ]
+        found = [self._chunk(number, change, None if at else logprobs) for at, change in enumerate(changes)]
         if delta.finish:
-            found.append(self._chunk(number, {}, finish=delta.finish, counted=counted))
+            found.append(self._chunk(number, {}, finish=delta.finish))
         return found
 
     def _chunk(
-        self, number: int, change: dict[str, Any], logprobs: Any = None, finish: str | None = None, **more: Any
+        self, number: int, change: dict[str, Any], logprobs: Any = None, finish: str | None = None, more: Any = None
     ) -> bytes:
         choice = {"index": number, "delta": change, "logprobs": logprobs, "finish_reason": finish}
-        counts = {"usage": None} if more.pop("counted") else {}
-        return event({**self.common, "object": "chat.completion.chunk", "choices": [choice], **counts, **more})
+        counts = {"usage": None} if self.counted else {}
+        return event({**self.common, "object": "chat.completion.chunk", "choices": [choice], **counts, **(more or {})})
