@@ -16,7 +16,7 @@ from conjure.artifact import Artifact, build_model
 from conjure.domains.text.codec import TextCodec
 from conjure.recipe import Recipe
 from tests.unit.server.talking import CLOCK, HELLO, WEATHER, streamed, talking, told, whole
-from tests.unit.server.tiny import tiny, tokenizer
+from tests.unit.server.tiny import OPENS, tiny, tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +122,18 @@ def test_calls_fit_their_schemas_however_short_the_answer(client):
                 schema = {"weather": WEATHER["function"]["parameters"], "clock": {"type": "object"}}[name]
                 jsonschema.validate(json.loads(arguments), schema)
             assert rows[0]["finish_reason"] in ("tool_calls", "length")
+
+
+def test_a_stop_string_within_a_call_ends_it_so_that_it_fits(client):
+    bias = {"extra_body": {"logit_bias": {str(OPENS): 8}}}
+    found = 0
+    for seed in range(8):
+        row = whole(client, tools=[WEATHER], stop=["days"], max_tokens=60, seed=seed, **bias)[0]
+        for _, _, arguments in row["tool_calls"]:
+            jsonschema.validate(json.loads(arguments), WEATHER["function"]["parameters"])
+            assert row["finish_reason"] == "length"
+            found += 1
+    assert found
 
 
 def test_one_tool_by_name_is_called_once(client):
@@ -316,6 +328,7 @@ def test_ten_megabytes_of_prompt_are_refused_at_once(client):
         ({"top_logprobs": 3}, "top_logprobs", "needs logprobs"),
         ({"logit_bias": {"999999": 1}}, "logit_bias", "token 999999"),
         ({"tool_choice": "required"}, "tool_choice", "no tools"),
+        ({"tools": [CLOCK, CLOCK]}, "tools", "two tools are called 'clock'"),
         ({"functions": []}, "functions", "use tools"),
         ({"extra_body": {"temprature": 1}}, "temprature", "did you mean temperature"),
         ({"response_format": {"type": "json_schema"}}, "response_format", "json_schema.schema"),
