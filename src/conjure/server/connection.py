@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from asyncio import TimerHandle
+from collections import Counter
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from conjure.server.settings import Limits
 
 LATE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
@@ -16,15 +19,21 @@ class Connection(H11Protocol):
 
     The next request's headers must be there within `header_seconds` of their first byte: bytes that trickle in do not
     renew the time, which is what slow-loris clients live on, nor do those of a refused body that is still being sent.
-    An answer that nobody reads for `stall_seconds` is given up.
+    An answer that nobody reads for `stall_seconds` is given up. One address may hold `most` connections.
     """
 
     header_seconds = stall_seconds = 60.0
+    most = 500
+    held: Counter[str]
     _header: TimerHandle | None = None
     _stall: TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._address = self.client[0] if self.client else ""
+        self.held[self._address] += 1
+        if self.held[self._address] > self.most:
+            transport.abort()
         self._await_header()
 
     def data_received(self, data: bytes) -> None:
@@ -53,6 +62,9 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._header, self._stall = _ended(self._header), _ended(self._stall)
+        self.held[self._address] -= 1
+        if not self.held[self._address]:
+            del self.held[self._address]
         super().connection_lost(exc)
 
     def _await_header(self) -> None:
@@ -66,9 +78,10 @@ class Connection(H11Protocol):
             self.transport.close()
 
 
-def patient(header_seconds: float, stall_seconds: float) -> type[Connection]:
-    """A connection of such patience."""
-    return type("Patient", (Connection,), {"header_seconds": header_seconds, "stall_seconds": stall_seconds})
+def patient(limits: Limits) -> type[Connection]:
+    """A connection of a server's patience."""
+    told = {"header_seconds": limits.header_seconds, "stall_seconds": limits.stall_seconds}
+    return type("Patient", (Connection,), {**told, "most": max(1, limits.connections // 2), "held": Counter()})
 
 
 def _ended(timer: TimerHandle | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Coroutine
 from typing import Any, TypeVar
 
@@ -54,7 +55,7 @@ class Events(Response):
     media_type = "text/event-stream"
 
     def __init__(self, pieces: AsyncGenerator[bytes, None], headers: dict[str, str] | None = None, first: bytes = b""):
-        self.first, self.pieces = first, pieces
+        self.first, self.pieces, self._told = first, pieces, time.monotonic()
         self.status_code, self.background = 200, None
         self.init_headers({**(headers or {}), "x-accel-buffering": "no"})
         del self.headers["content-length"]
@@ -64,33 +65,30 @@ class Events(Response):
 
     async def _write(self, send: Any) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        if self.first:
-            await send({"type": "http.response.body", "body": self.first, "more_body": True})
-        coming: asyncio.Future[bytes] | None = None
-        failed = False
+        pinging = asyncio.create_task(self._ping(send))
         try:
-            while True:
-                coming = coming or asyncio.ensure_future(anext(self.pieces))
-                await asyncio.wait((coming,), timeout=PING_SECONDS)
-                if not coming.done():
-                    await send({"type": "http.response.body", "body": PING, "more_body": True})
-                    continue
-                try:
-                    piece = coming.result()
-                except StopAsyncIteration:
-                    break
-                except Exception as error:  # too late for a status
-                    piece, failed = event(refusal_of(error, "a stream").body), True
-                coming = None
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-                if failed:
-                    break
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if self.first:
+                await send(_part(self.first))
+            async for piece in self.pieces:
+                self._told = time.monotonic()
+                await send(_part(piece))
+        except Exception as error:  # too late for a status
+            await send(_part(event(refusal_of(error, "a stream").body)))
         finally:
-            if coming is not None and not coming.done():
-                coming.cancel()
-                await asyncio.gather(coming, return_exceptions=True)
+            pinging.cancel()
+            await asyncio.gather(pinging, return_exceptions=True)
             await self.pieces.aclose()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _ping(self, send: Any) -> None:
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            if time.monotonic() - self._told >= PING_SECONDS:
+                await send(_part(PING))
+
+
+def _part(piece: bytes) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": piece, "more_body": True}
 
 
 async def begun(receive: Any, pieces: AsyncGenerator[bytes, None], headers: dict[str, str]) -> Events:

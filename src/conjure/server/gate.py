@@ -29,14 +29,20 @@ class Gate:
         """How many have been let in and wait for their turn."""
         return self.inside - self.busy
 
+    def check(self, count: int = 1) -> None:
+        """Refusal 429 where there are no places for `count` turns now, 400 where there never are."""
+        most = self.running + self.waiting
+        if count > most:
+            raise Refusal(400, f"that makes {count} answers; {most} are written at once or wait at most", param="n")
+        if self.inside + count > most:
+            wait = min(60.0, self._mean * (self.queued + 1) / self.running)
+            said = f"all {self.running} slots are busy and {self.queued} requests wait: try again later"
+            raise Refusal(429, said, wait=wait)
+
     @contextmanager
     def entered(self, count: int = 1) -> Iterator[None]:
-        """Places for `count` turns while the context lasts; Refusal 429 where there are not as many."""
-        if self.inside + count > self.running + self.waiting:
-            wait = min(60.0, self._mean * (self.queued + 1) / self.running)
-            raise Refusal(
-                429, f"all {self.running} slots are busy and {self.queued} requests wait: try again later", wait=wait
-            )
+        """Places for `count` turns while the context lasts; Refusal as `check`."""
+        self.check(count)
         self.inside += count
         try:
             yield

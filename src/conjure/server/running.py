@@ -69,7 +69,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=patient(self.limits.header_seconds, self.limits.stall_seconds),
+                http=patient(self.limits),
                 log_level=log,
                 server_header=False,
                 proxy_headers=False,

@@ -19,7 +19,7 @@ class Limits:
     its headers, between two parts of its body, and all of it. stall_seconds: how long a client may leave an answer
     unread. rate: requests a minute of one key (without keys: of one address), 0 = any number. failures: wrong keys a
     minute from one address. waiting: requests that wait for a slot before more are refused. drain_seconds: what
-    running answers are given at the end.
+    running answers are given at the end. connections: held at once, at most half of them by one address.
     """
 
     body: int = 16 << 20

@@ -70,7 +70,7 @@ def test_text_that_only_looks_like_a_call_is_told_at_the_end():
 
 @pytest.mark.parametrize("must", [True, False])
 def test_a_call_cut_anywhere_is_ended_and_fits(must: bool):
-    grammar = rules([tool("f", SCHEMA), tool("clock")], must, True)
+    grammar = rules([tool("f", SCHEMA), tool("clock")], None if must else True, True)
     whole = written("f", GOOD)
     for cut in range(0 if must else len(OPEN), len(whole) + 1):
         end = ending(grammar, whole[:cut])
@@ -85,11 +85,11 @@ def test_a_call_cut_anywhere_is_ended_and_fits(must: bool):
 
 
 def test_what_has_ended_needs_no_ending_and_what_cannot_end_has_none():
-    grammar = rules([tool("f", SCHEMA)], True, True)
+    grammar = rules([tool("f", SCHEMA)], None, True)
     assert ending(grammar, written("f", GOOD)) == ""
     assert ending(grammar, "something else") is None
     impossible = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^a{9000}$"}}, "required": ["a"]}
-    assert ending(rules([tool("f", impossible)], True, False), "") is None
+    assert ending(rules([tool("f", impossible)], None, False), "") is None
 
 
 def test_a_number_is_not_gone_on_with_for_ever():
@@ -99,7 +99,7 @@ def test_a_number_is_not_gone_on_with_for_ever():
         "required": ["x", "y"],
     }
     for begun in ("", OPEN, OPEN + head("f") + '{"x": 1', OPEN + head("f") + '{"x": -', OPEN + head("f") + '{"x": 1e'):
-        end = ending(rules([tool("f", schema)], True, False), begun)
+        end = ending(rules([tool("f", schema)], None, False), begun)
         assert end is not None
         assert len(end) < 100
 
@@ -107,9 +107,9 @@ def test_a_number_is_not_gone_on_with_for_ever():
 def test_the_grammar_takes_tags_that_are_tokens_of_their_own():
     known, marks = tokenizer(), ("<tool_call>", "</tool_call>")
     first = known.number(marks[0])
-    must = Grammar.lark(rules([tool("clock")], True, True, marks), known).begin()
+    must = Grammar.lark(rules([tool("clock")], None, True, marks), known).begin()
     assert must.allowed(known.size).nonzero()[0].tolist() == [first]
-    may = Grammar.lark(rules([tool("clock")], False, False, marks), known).begin()
+    may = Grammar.lark(rules([tool("clock")], True, False, marks), known).begin()
     assert may.allowed(known.size).sum() > 200
     for guide in (must, may):
         for token in known.cut(written("clock", {})):

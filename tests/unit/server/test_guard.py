@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import resource
 import socket
 import threading
@@ -13,8 +14,9 @@ import pytest
 from fastapi import FastAPI, Request
 
 from conjure.core.errors import ConfigError, DataError
+from conjure.server import events
 from conjure.server.app import create
-from conjure.server.events import Events, event, unless_left
+from conjure.server.events import Events, begun, event, unless_left
 from conjure.server.gate import Gate
 from conjure.server.guard import Buckets
 from conjure.server.running import listen
@@ -42,8 +44,8 @@ def made(**settings) -> FastAPI:
         raise DataError("row 3 of wine.csv has no column 'age'")
 
     @app.get("/slow")
-    async def slow() -> str:
-        await asyncio.sleep(0.6)
+    async def slow(seconds: float = 0.6) -> str:
+        await asyncio.sleep(seconds)
         return "done"
 
     return app
@@ -137,6 +139,16 @@ def test_many_slow_clients_do_not_keep_others_out():
         assert time.monotonic() - begun < 1
         for line in lines:
             line.close()
+
+
+def test_one_address_cannot_hold_every_connection():
+    with live(made(limits=Limits(connections=20))) as server:
+        lines = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(10)]
+        assert server.raw(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", wait=1) == b""
+        for line in lines:
+            line.close()
+        time.sleep(0.1)
+        assert httpx.get(f"{server.url}/health").status_code == 200
 
 
 def test_a_kept_connection_outlives_the_limit_on_headers():
@@ -239,10 +251,31 @@ def test_work_ends_when_its_client_leaves():
             assert not server.server.service.running
 
 
+def test_a_stream_that_is_silent_says_that_it_lives_and_one_that_fails_says_so(monkeypatch):
+    app = made()
+    monkeypatch.setattr(events, "PING_SECONDS", 0.05)
+
+    @app.get("/silent")
+    async def silent(request: Request):
+        async def pieces():
+            yield event(1)
+            await asyncio.sleep(0.3)
+            yield event(2)
+            raise DataError("row 3 is torn")
+
+        return await begun(request.receive, pieces(), {})
+
+    with live(app) as server:
+        text = httpx.get(f"{server.url}/silent").text
+        assert text.startswith("data: 1\n\n: still here\n\n")
+        assert "data: 2\n\n" in text
+        assert json.loads(text.strip().split("data: ")[-1])["error"]["message"] == "row 3 is torn"
+
+
 def test_a_server_that_stops_finishes_what_runs_and_refuses_the_rest():
     with live(made(limits=Limits(drain_seconds=5))) as server, httpx.Client(base_url=server.url) as client:
         found = []
-        running = threading.Thread(target=lambda: found.append(httpx.get(f"{server.url}/slow").text))
+        running = threading.Thread(target=lambda: found.append(httpx.get(f"{server.url}/slow?seconds=2.5").text))
         running.start()
         time.sleep(0.2)
         server.server.drain()

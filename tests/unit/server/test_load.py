@@ -73,7 +73,7 @@ def test_beyond_the_queue_there_is_429_with_a_time_to_come_back():
                     told(client, stream=stream_too)
                 assert int(caught.value.response.headers["retry-after"]) >= 1
             with pytest.raises(openai.RateLimitError):
-                told(client, n=4)
+                told(client, n=2)
             stream.close()
             assert all(answer.result().choices for answer in late)
 

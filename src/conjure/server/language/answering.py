@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
 
-from conjure.core.errors import ConjureError
+from conjure.core.errors import ConfigError, ConjureError
 from conjure.generation import Likely, Piece, Request
 from conjure.server.errors import Refusal
 from conjure.server.language.calls import CallReader
@@ -38,16 +38,16 @@ async def deltas(plan: Plan, number: int) -> AsyncGenerator[Delta, None]:
     """One of the plan's answers, delta by delta; leaving the generator frees its slot."""
     talker, request, wanted = plan.talker, plan.requests[number], plan.wanted
     reader = CallReader(wanted.must, wanted.several) if wanted.tools else None
-    counts, name, last = {"tokens": 0}, talker.name, plan.begun
-    first, so_far = 0.0, ""
+    name, so_far, tokens, read_before = talker.name, "", 0, 0
+    first = last = plan.begun
     pieces = _pieces(talker, request)
     try:
-        async for piece, cached in pieces:
-            if not counts["tokens"] and piece.tokens:
+        async for piece, read_before in pieces:
+            if not tokens and piece.tokens:
                 first = time.perf_counter()
                 talker.metrics.first.labels(name).observe(first - plan.begun)
-            counts["tokens"] += len(piece.tokens)
-            delta = Delta(piece.text, [], len(piece.tokens), piece.logprobs, piece.finish, cached)
+            tokens += len(piece.tokens)
+            delta = Delta(piece.text, [], len(piece.tokens), piece.logprobs, piece.finish, read_before)
             if reader is not None:
                 so_far += piece.text
                 await _read_calls(delta, reader, request, wanted, so_far)
@@ -59,22 +59,25 @@ async def deltas(plan: Plan, number: int) -> AsyncGenerator[Delta, None]:
     finally:
         await pieces.aclose()
         talker.metrics.read.labels(name).inc(len(request.prompt))
-        talker.metrics.written.labels(name).inc(counts["tokens"])
-        if counts["tokens"] > 1:
-            talker.metrics.gap.labels(name).observe((last - first) / (counts["tokens"] - 1))
+        talker.metrics.reused.labels(name).inc(read_before)
+        talker.metrics.written.labels(name).inc(tokens)
+        if tokens > 1:
+            talker.metrics.gap.labels(name).observe((last - first) / (tokens - 1))
 
 
 async def _read_calls(delta: Delta, reader: CallReader, request: Request, wanted: Wanted, so_far: str) -> None:
     """Part a delta's text into text and calls; a call that was cut short is ended in the shortest valid way."""
     fed, finish, delta.text = delta.text, delta.finish, ""
-    if finish is not None:
-        ended = [*reader.feed(fed)]
-        fed = ""
-        if reader.within or (wanted.must and not reader.names):
-            fed = await asyncio.to_thread(ending, wanted.rules, so_far) or ""
-        said = [*ended, *reader.feed(fed, last=True)]
-    else:
+    if finish is None:
         said = [*reader.feed(fed)]
+    else:
+        stem = fed.rstrip("\ufffd")  # half a character at the end stands in the way of an ending
+        rest = fed[len(stem) :]
+        said = [*reader.feed(stem)]
+        if reader.within or (wanted.must and not reader.names):
+            rest = await asyncio.to_thread(ending, wanted.rules, so_far.removesuffix(rest)) or ""
+            finish = delta.finish = "length"  # also where a stop string cut it
+        said += reader.feed(rest, last=True)
     for part in said:
         delta.text += part.text
         if part.name is not None:
@@ -116,6 +119,8 @@ async def _pieces(talker: Talker, request: Request) -> AsyncGenerator[tuple[Piec
         done = loop.run_in_executor(talker.threads, pump)
         try:
             while (found := await coming.get()) is not None:
+                if isinstance(found, ConfigError):
+                    raise Refusal(400, str(found)) from found
                 if isinstance(found, ConjureError):
                     raise Refusal(500, f"the model failed: {found}", code="model_failed") from found
                 if isinstance(found, BaseException):
@@ -164,16 +169,8 @@ async def merged(plan: Plan) -> AsyncGenerator[tuple[int, Delta], None]:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@dataclass
-class Whole:
+class Whole(Delta):
     """One answer's deltas put together."""
-
-    text: str = ""
-    calls: list[dict[str, Any]] = field(default_factory=list)
-    tokens: int = 0
-    logprobs: list[Likely] = field(default_factory=list)
-    finish: str = "stop"
-    cached: int = 0
 
     def add(self, delta: Delta) -> None:
         self.text += delta.text

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from conjure.server.language.shapes import Tool
 
@@ -23,18 +24,21 @@ def head(name: str) -> str:
     return f'{{"name": {json.dumps(name)}, "arguments": '
 
 
-def rules(tools: list[Tool], must: bool, several: bool, marks: tuple[str, ...] = ()) -> str:
-    """A Lark grammar (llguidance's dialect) of answers: calls alone where they `must` be, else text, then calls.
+def rules(tools: list[Tool], free: bool | dict[str, Any] | None, several: bool, marks: tuple[str, ...] = ()) -> str:
+    """A Lark grammar (llguidance's dialect) of answers that call tools.
 
+    free: what may be said otherwise: nothing (None), any text, also before the first call (True), JSON of a schema.
     marks: which of `MARKS` are tokens of their own; the grammar then names them. A text that spells the first by
     letters opens a call as well.
     """
     opening, closing = _named(OPEN, marks), _named(CLOSE, marks)
     more = f' ("\\n" {opening} call){{0,{MOST - 1}}}' if several else ""
-    lines = [f"start: {opening} call{more}" if must else f"start: begun call{more} | rest"]
-    if not must:
+    lines = [f"start: {opening} call{more}" + (" | rest" if free else "")]
+    if free is True:
+        lines = [f"start: begun call{more} | rest", "rest: /(?s:.*)/", f"free[suffix={json.dumps(OPEN)}]: /(?s:.*)/"]
         lines.append(f"begun: free | rest {opening}" if MARKS[0] in marks else "begun: free")
-        lines += [f"free[suffix={json.dumps(OPEN)}]: /(?s:.*)/", "rest: /(?s:.*)/"]
+    elif free:
+        lines.append(f"rest: %json {json.dumps({'x-guidance': TIGHT, **free})}")
     lines.append(f'call: ({" | ".join(f"call_{k}" for k in range(len(tools)))}) "}}" {closing}')
     for k, tool in enumerate(tools):
         schema = json.dumps({"x-guidance": TIGHT, **(tool.function.parameters or {}), "type": "object"})

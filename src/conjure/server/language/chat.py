@@ -29,6 +29,7 @@ async def chat(asked: ChatRequest, request: Request) -> Any:
     """The assistant's next message in a conversation."""
     headers = ignored_header(asked)
     talker = talker_of(request.app.state, asked.model)
+    talker.gate.check(asked.n or 1)  # before any work for it
     plan = await unless_left(request.receive, asyncio.to_thread(planned, talker, asked))
     shown = Shown(plan, asked)
     if asked.stream:
@@ -45,14 +46,10 @@ def ignored_header(asked: Any) -> dict[str, str]:
 def planned(talker: Talker, asked: ChatRequest) -> Plan:
     """What a request comes to; Refusal 400 where it cannot be met."""
     started = time.perf_counter()
-    tools = asked.tools or []
-    if tools and asked.response_format is not None and asked.response_format.type != "text":
-        raise Refusal(400, "response_format and tools exclude each other here: give one", param="response_format")
     if asked.top_logprobs and not asked.logprobs:
         raise Refusal(400, "top_logprobs needs logprobs to be true", param="top_logprobs")
-    several = asked.parallel_tool_calls is not False
-    wanted = tools_wanted(talker, tools, asked.tool_choice, several) if tools or asked.tool_choice else None
-    wanted = wanted if wanted and wanted.tools else format_wanted(talker, asked.response_format)
+    wanted = tools_wanted(talker, asked)
+    wanted = wanted if wanted.tools else format_wanted(talker, asked.response_format)
     limit = asked.max_completion_tokens or asked.max_tokens
     room = limit or (talker.context or 1 << 20) // 4
     read = read_chat(talker, asked.messages, list(wanted.tools), asked.truncate_prompt_tokens, room)
@@ -65,6 +62,7 @@ class Shown:
 
     def __init__(self, plan: Plan, asked: ChatRequest):
         self.plan, self.asked = plan, asked
+        self.counted = bool(asked.stream_options and asked.stream_options.include_usage)
         self.common = {
             "id": f"chatcmpl-{secrets.token_hex(12)}",
             "created": int(time.time()),
@@ -91,41 +89,36 @@ class Shown:
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The response as events."""
-        options = self.asked.stream_options
-        counted = bool(options and options.include_usage)
         told: set[int] = set()
         cached = written = 0
         async with aclosing(merged(self.plan)) as coming:
             async for number, delta in coming:
                 if number not in told:
                     told.add(number)
-                    yield self._chunk(number, {"role": "assistant", "content": ""}, counted=counted, **self.cut)
+                    yield self._chunk(number, {"role": "assistant", "content": ""}, more=self.cut)
                 cached, written = delta.cached, written + delta.tokens
-                for piece in self._changes(number, delta, counted):
+                for piece in self._changes(number, delta):
                     yield piece
-        if counted:
+        if self.counted:
             counts = usage(len(self.plan.read.tokens), cached, written)
             yield event({**self.common, "object": "chat.completion.chunk", "choices": [], "usage": counts})
         yield DONE
 
-    def _changes(self, number: int, delta: Delta, counted: bool) -> list[bytes]:
+    def _changes(self, number: int, delta: Delta) -> list[bytes]:
         """The events of one delta; its log-probabilities go with the first of them."""
         changes: list[dict[str, Any]] = [{"content": delta.text}] if delta.text else []
         changes += [{"tool_calls": [call]} for call in delta.calls]
         logprobs = likelihoods.of_chat(delta.logprobs, self.top) if self.asked.logprobs and delta.logprobs else None
         if logprobs and not changes:
             changes = [{}]
-        found = [
-            self._chunk(number, change, logprobs if at == 0 else None, counted=counted)
-            for at, change in enumerate(changes)
-        ]
+        found = [self._chunk(number, change, None if at else logprobs) for at, change in enumerate(changes)]
         if delta.finish:
-            found.append(self._chunk(number, {}, finish=delta.finish, counted=counted))
+            found.append(self._chunk(number, {}, finish=delta.finish))
         return found
 
     def _chunk(
-        self, number: int, change: dict[str, Any], logprobs: Any = None, finish: str | None = None, **more: Any
+        self, number: int, change: dict[str, Any], logprobs: Any = None, finish: str | None = None, more: Any = None
     ) -> bytes:
         choice = {"index": number, "delta": change, "logprobs": logprobs, "finish_reason": finish}
-        counts = {"usage": None} if more.pop("counted") else {}
-        return event({**self.common, "object": "chat.completion.chunk", "choices": [choice], **counts, **more})
+        counts = {"usage": None} if self.counted else {}
+        return event({**self.common, "object": "chat.completion.chunk", "choices": [choice], **counts, **(more or {})})

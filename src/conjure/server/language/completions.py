@@ -31,6 +31,7 @@ async def complete(asked: CompletionRequest, request: Request) -> Any:
     """How texts go on."""
     headers = ignored_header(asked)
     talker = talker_of(request.app.state, asked.model)
+    talker.gate.check((asked.n or 1) * len(prompts_of(asked.prompt, "prompt")))  # before any work for it
     plans = await unless_left(request.receive, asyncio.to_thread(planned, talker, asked))
     shown = Shown(plans, asked)
     if asked.stream:

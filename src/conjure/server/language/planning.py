@@ -16,7 +16,7 @@ from conjure.server.errors import Refusal
 from conjure.server.language.calls import MARKS, rules
 from conjure.server.language.closing import ending
 from conjure.server.language.conversation import Read
-from conjure.server.language.shapes import Extras, Format, NamedTool, Tool
+from conjure.server.language.shapes import ChatRequest, Extras, Format, NamedTool, Tool
 from conjure.server.language.talker import Talker
 
 FIELDS = {  # what our own errors call a thing -> what clients call it
@@ -98,19 +98,17 @@ def format_wanted(talker: Talker, form: Format | None) -> Wanted:
     try:
         if form.type == "regex":
             return Wanted(grammar=Grammar.regex(form.pattern or "", tokenizer))
-        schema = (form.json_schema.schema_ if form.json_schema else None) or {"type": "object"}
-        return Wanted(grammar=Grammar.json_schema(schema, tokenizer))
+        return Wanted(grammar=Grammar.json_schema(_schema(form), tokenizer))
     except ConfigError as error:
         raise Refusal(400, str(error), param="response_format") from None
 
 
-def tools_wanted(talker: Talker, tools: list[Tool], choice: Any, several: bool) -> Wanted:
+def tools_wanted(talker: Talker, asked: ChatRequest) -> Wanted:
     """What `tools` and `tool_choice` ask for; Refusal 400 for a schema that no arguments fit."""
-    if not tools:
-        if choice not in (None, "none", "auto"):
-            raise Refusal(400, "tool_choice asks for a call, but there are no tools", param="tool_choice")
-        return Wanted()
-    if choice == "none":
+    tools, choice, several = asked.tools or [], asked.tool_choice, asked.parallel_tool_calls is not False
+    if not tools and choice not in (None, "none", "auto"):
+        raise Refusal(400, "tool_choice asks for a call, but there are no tools", param="tool_choice")
+    if not tools or choice == "none":
         return Wanted()
     names = [t.function.name for t in tools]
     if twice := [n for n in names if names.count(n) > 1]:
@@ -120,19 +118,29 @@ def tools_wanted(talker: Talker, tools: list[Tool], choice: Any, several: bool) 
             told = nearest(choice.function.name, names)
             raise Refusal(400, f"no tool is called {choice.function.name!r}: {told}", param="tool_choice")
         tools, several = [t for t in tools if t.function.name == choice.function.name], False
-    must = choice not in (None, "auto")
-    tokenizer = _tokenizer(talker, "tools")
+    must, tokenizer = choice not in (None, "auto"), _tokenizer(talker, "tools")
     for at, tool in enumerate(tools):  # each by itself, so that the sentence names it
         _check_schema(tool, f"tools[{at}].function.parameters", tokenizer)
-    marked = rules(tools, must, several, tuple(m for m in MARKS if tokenizer.number(m) is not None))
-    return Wanted(tuple(tools), must, several, rules(tools, must, several), Grammar.lark(marked, tokenizer))
+    form, marks = asked.response_format, tuple(m for m in MARKS if tokenizer.number(m) is not None)
+    free = True if must or form is None or form.type == "text" else _schema(form)
+    try:
+        grammar = Grammar.lark(rules(tools, free if not must else None, several, marks), tokenizer)
+    except ConfigError as error:
+        raise Refusal(400, str(error), param="response_format" if isinstance(free, dict) else "tools") from None
+    return Wanted(tuple(tools), must, several, rules(tools, free if not must else None, several), grammar)
+
+
+def _schema(form: Format) -> dict[str, Any]:
+    if form.type == "regex":
+        raise Refusal(400, "response_format of type regex goes with no tools", param="response_format")
+    return (form.json_schema.schema_ if form.json_schema else None) or {"type": "object"}
 
 
 def _check_schema(tool: Tool, where: str, tokenizer: Any) -> None:
     name, kind = tool.function.name, (tool.function.parameters or {}).get("type", "object")
     if kind != "object":
         raise Refusal(400, f"the parameters of {name} are of type {kind!r}; arguments are an object", param=where)
-    alone = rules([tool], True, False)
+    alone = rules([tool], None, False)
     try:
         Grammar.lark(alone, tokenizer)  # by letters, since a mark of its own adds nothing to what a schema may be
     except ConfigError as error:
