@@ -84,7 +84,7 @@ def fit_reward(
     fit_slope(model, parts[1], rows[1])
     longer = prefers_longer(parts[0], codec)
     seen = audit(model, parts[2], rows[2], codec, longer, how.seed)
-    card = _card(writer, whole, summary, seen)
+    card = _card(writer, whole, summary, seen) | {"rankings": len(found)}
     artifact = Artifact(made, codec, model, card)
     if out is not None:
         artifacts.save(artifact, out)

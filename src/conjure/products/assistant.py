@@ -205,6 +205,49 @@ def reward(
     typer.echo(f"artifact: {out}")
 
 
+@assistant.command()
+def align(
+    folder: Folder,
+    store: Place,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the rounds.")],
+    method: Annotated[str, typer.Option(help="ppo, grpo, dpo or best-of-n.")] = "ppo",
+    k: Annotated[int, typer.Option("-k", help="Completions of a prompt in the next round, one of DIR's own.")] = 4,
+    tokens: Annotated[int, typer.Option(help="Drawn for a completion at most.")] = 64,
+    temperature: Annotated[float, typer.Option(help="How freely people's completions are drawn.")] = 1.0,
+    n: Annotated[int, typer.Option("-n", help="Completions to choose from, for best-of-n.")] = 8,
+    members: Annotated[int, typer.Option(help="Models of the reward's ensemble.")] = 1,
+    hold_out: Annotated[list[str] | None, typer.Option(help="A rater to judge the judge; repeated.")] = None,
+    gold: Annotated[str | None, typer.Option(help="The true reward, where it is known: file.py:function.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Of the policy.")] = None,
+    reward_settings: Annotated[
+        list[str] | None, typer.Option("--set-reward", metavar="A.B=C", help="Of the reward model.")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """One lap: learn a reward from what people said, improve DIR by it, draw the next round for them."""
+    from conjure import aligning, artifact
+    from conjure.feedback.rewarding import Learning
+    from conjure.feedback.rounds import Plan, next_round
+    from conjure.models.decoding import Choice
+    from conjure.prompting import Drawing
+    from conjure.screen import Watch
+
+    with Watch() as watch:
+        plan = Plan(
+            *(method, n, k),
+            drawing=Drawing(tokens, Choice(temperature), seed),
+            learning=Learning(members, settings=tuple(reward_settings or ()), watch=watch.show),
+            how=aligning.How(settings or [], seed, watch.show),
+            hold_out=tuple(hold_out) if hold_out else None,
+            gold=aligning.reward_from(gold) if gold else None,
+            say=watch.say,
+        )
+        made = next_round(artifact.load(folder), _store(store), out, plan)
+    typer.echo("\n".join(made.lines()))
+    typer.echo(f"report: {out / f'round-{made.number}' / 'report.html'}")
+    typer.echo(f"next: conjure assistant rank --store {store}  ({made.next})")
+
+
 def _weights(words: str) -> dict[str, float]:
     try:
         pairs = [word.partition("=") for word in words.split(",") if word.strip()]
