@@ -86,7 +86,7 @@ def next_round(writer: Artifact, store: Store, out: Path, plan: Plan) -> Lap:
     plan.say(f"round {number}: learning a reward from {lap.name} and before")
     found = gather(store)
     rankings = [one for one in found.rankings if one.rater not in held]
-    won = wins(store, lap.id, done[-1]["digest"], artifacts.digest(writer), held) if done else None
+    won = wins(store, lap.id, done[-1]["digest"], artifacts.fingerprint(writer), held) if done else None
     learning = replace(plan.learning, seed=derive(plan.how.seed, "reward", number) >> 40)
     judge, audit = _judge(writer, rankings, found.trust, learning, folder / REWARD)
     reward = reward_of(judge, plan.pessimism)
@@ -102,7 +102,7 @@ def next_round(writer: Artifact, store: Store, out: Path, plan: Plan) -> Lap:
     entry = {"round": lap.name, "next": shown, "method": plan.method, "folder": folder.name}
     entry |= {
         "policy": f"{folder.name}/{where}" if where else "",
-        "digest": f"best of {plan.n}" if not where else artifacts.digest(improved),
+        "digest": f"best of {plan.n}" if not where else artifacts.fingerprint(improved),
     }
     write_json([*done, entry], out / STATE)
     return made
@@ -191,7 +191,7 @@ def _draw(
     else:
         compare(improved, prompts, store, replace(asked, k=max(2, plan.k - plan.start)))
     if plan.start or plan.method == "best-of-n":
-        round_id, digest = store.open_round(name, asked.criteria, asked.points), artifacts.digest(writer)
+        round_id, digest = store.open_round(name, asked.criteria, asked.points), artifacts.fingerprint(writer)
         before = different(writer, prompts, max(1, plan.start), replace(drawing, seed=drawing.seed + 1))
         for prompt, texts in zip(prompts, before):
             made = [Candidate(text, digest, drawing.choice.temperature, seed) for text, seed in texts.items()]

@@ -74,15 +74,16 @@ def compare(
     seed: Seed = 0,
 ) -> None:
     """Draw completions of prompts for people to compare."""
-    from conjure import artifact, prompting
+    from conjure import prompting
     from conjure.feedback.comparing import Comparison
     from conjure.feedback.comparing import compare as run
     from conjure.models.decoding import Choice
+    from conjure.pretrained import opening
 
     names = tuple(name.strip() for name in criteria.split(",") if name.strip())
     drawing = prompting.Drawing(tokens, Choice(temperature), seed)
     asked = Comparison(lap, k, drawing, names, points, check_every)
-    opened, texts = artifact.load(folder), prompting.read_prompts(prompts)
+    opened, texts = opening.load(folder), prompting.read_prompts(prompts)
     made = run(opened, texts, _store(store), asked)
     typer.echo(
         f"{lap}: {made.prompts} prompts, {made.completions} completions, {made.checks} of them with an attention check"
@@ -191,6 +192,7 @@ def reward(
     from conjure.feedback import shown
     from conjure.feedback.gathered import gather
     from conjure.feedback.rewarding import Learning, fit_reward
+    from conjure.pretrained import opening
     from conjure.screen import Watch
 
     if artifact.occupied(out):
@@ -200,7 +202,7 @@ def reward(
         typer.echo(f"note: {line}", err=True)
     with Watch() as watch:
         how = Learning(members, _weights(weights), tuple(settings or ()), seed, watch=watch.show)
-        _, seen = fit_reward(artifact.load(folder), found.rankings, found.trust, how, out)
+        _, seen = fit_reward(opening.load(folder), found.rankings, found.trust, how, out)
     typer.echo("\n".join(shown.audit_lines(seen)))
     typer.echo(f"artifact: {out}")
 
@@ -225,10 +227,11 @@ def align(
     seed: Seed = 0,
 ) -> None:
     """One lap: learn a reward from what people said, improve DIR by it, draw the next round for them."""
-    from conjure import aligning, artifact
+    from conjure import aligning
     from conjure.feedback.rewarding import Learning
     from conjure.feedback.rounds import Plan, next_round
     from conjure.models.decoding import Choice
+    from conjure.pretrained import opening
     from conjure.prompting import Drawing
     from conjure.screen import Watch
 
@@ -242,7 +245,7 @@ def align(
             gold=aligning.reward_from(gold) if gold else None,
             say=watch.say,
         )
-        made = next_round(artifact.load(folder), _store(store), out, plan)
+        made = next_round(opening.load(folder), _store(store), out, plan)
     typer.echo("\n".join(made.lines()))
     typer.echo(f"report: {out / f'round-{made.number}' / 'report.html'}")
     typer.echo(f"next: conjure assistant rank --store {store}  ({made.next})")

@@ -270,3 +270,26 @@ def test_values_do_not_go_further_than_they_may():
     assert goal._value_loss(part, states, count).item() == pytest.approx(0.5 * 0.9**2)  # the clipped one is the worse
     goal.critic.values = lambda *words: part.values - 0.5
     assert goal._value_loss(part, states, count).item() == pytest.approx(0.5 * 1.5**2)  # here the free one
+
+
+def test_an_adapted_policy_is_its_own_reference():
+    from conjure.nets.lora import adapters, add_lora
+    from conjure.objectives.reference import Underneath
+
+    model = policy(STREAM)
+    add_lora(model, 4, 8.0)
+    goal = PPO(model, PPO.Config(tokens=5, value="head"))
+    goal.reward = lambda r: (r.x * r.real).sum(1).float()
+    assert isinstance(goal.reference, Underneath)
+    assert goal._play(prompts()).kl.abs().max() < 1e-5
+    optimizer = torch.optim.AdamW([p for p in goal.parameters() if p.requires_grad], lr=5e-2)
+    for move in goal.moves(prompts()):
+        optimizer.zero_grad()
+        move.loss.backward()
+        optimizer.step()
+    play = goal._play(prompts())
+    assert play.kl.max() > 1e-3
+    before, _ = goal.reference.trace(play.x, None, play.real)
+    for part in adapters(model).values():
+        part.active = False
+    assert torch.equal(before, model.trace(play.x, None, play.real)[0])
