@@ -28,10 +28,13 @@ from conjure.core.errors import ArtifactError, ConfigError, DataError
 from conjure.core.rng import Noise, derive
 from conjure.domains.answers.spelling import spelling
 from conjure.domains.protocol import Encoded
+from conjure.models.protocol import Model
+from conjure.nets.lora import merge_lora
 from conjure.objectives.protocol import Objective
 from conjure.objectives.rollout import Rollout
 from conjure.prompting import Drawing
 from conjure.training import checkpoint
+from conjure.training.adapting import adapt
 from conjure.training.data import Examples
 from conjure.training.interrupt import interruptible
 from conjure.training.settings import Progress, Training
@@ -83,8 +86,9 @@ def align(
     kind = catalog.resolve("objectives", method)
     config = fill(kind.Config, nested["objective"], "objective")
     data = _prompts(artifact, prompts, config.tokens, how.seed)
+    model = _policy(artifact, nested, how.seed)
     torch.manual_seed(derive(how.seed, "align"))
-    goal = kind(copy.deepcopy(artifact.model), config)
+    goal = kind(model, config)
     goal.reward = judged(artifact, reward, prompts)
     if how.remember:
         goal.past = _remembered(artifact, how.remember, how.seed)
@@ -111,7 +115,7 @@ def prefer(
     held = max(1, len(pairs) // 10)
     rows = _pair_rows(artifact, pairs)
     data = (Examples(_some(rows, order[held:]), how.seed), Examples(_some(rows, order[:held]), how.seed))
-    goal = kind(copy.deepcopy(artifact.model), fill(kind.Config, nested["objective"], "objective"))
+    goal = kind(_policy(artifact, nested, how.seed), fill(kind.Config, nested["objective"], "objective"))
     return run(artifact, goal, data, out, ("dpo", nested, how))
 
 
@@ -146,6 +150,7 @@ def run(
     notes = [f"Improved by {method}, from a {before.recipe.model} trained for {before.recipe.objective}."]
     notes += [f"Warned in training: {line}" for line in summary.pop("warnings")]
     card = {**before.card, "made": datetime.now(UTC).date().isoformat(), "metrics": summary, "notes": notes}
+    merge_lora(goal.model)
     made = Artifact(replace(before.recipe, objective=method, **settings), before.codec, goal.model.eval(), card)
     if folder is not None:
         artifacts.save(made, folder)
@@ -250,6 +255,13 @@ def _pair_rows(artifact: Artifact, pairs: list[tuple[str, str, str]]) -> Encoded
     return Encoded(x.unflatten(0, (-1, 2)), mask.unflatten(0, (-1, 2)))
 
 
+def _policy(artifact: Artifact, nested: dict[str, Any], seed: int) -> Model:
+    """A copy to train: all of it, or (training.lora) adapters beside its frozen weights, merged at the end."""
+    model = copy.deepcopy(artifact.model)
+    adapt(model, fill(Training, nested["training"], "training"), seed)
+    return model
+
+
 def _some(encoded: Encoded, where: np.ndarray) -> Encoded:
     at = torch.from_numpy(where)
     return Encoded(*(None if t is None else t[at] for t in (encoded.x, encoded.mask, encoded.given)))  # type: ignore[arg-type]
@@ -269,7 +281,7 @@ def _remembered(artifact: Artifact, texts: Any, seed: int) -> Callable[[Noise], 
 def _claim(folder: Path, before: Artifact, told: tuple[str, dict[str, Any], How]) -> None:
     """Make the folder this run's own, or refuse it."""
     method, nested, how = told
-    start = artifacts.digest(before) if before.path is not None else ""
+    start = artifacts.fingerprint(before)
     named = json.dumps([method, nested, how.seed, start], sort_keys=True, default=str)
     digest, at = hashlib.sha256(named.encode()).hexdigest(), folder / RUN
     if artifacts.occupied(folder) and not (how.resume and checkpoint.find(folder)):

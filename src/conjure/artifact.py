@@ -143,6 +143,13 @@ def digest(artifact: Artifact) -> str:
     return state.hexdigest()
 
 
+def fingerprint(artifact: Artifact) -> str:
+    """What tells an artifact from any other, saved or not: its digest, or that of what it was opened from."""
+    if artifact.path is not None and occupied(artifact.path):
+        return digest(artifact)
+    return hashlib.sha256(json.dumps([artifact.recipe.nested(), artifact.card], default=str).encode()).hexdigest()
+
+
 def occupied(folder: Path) -> bool:
     """Whether a folder already holds an artifact."""
     return (folder / MANIFEST).exists()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
-from conjure.domains.answers.answer import Answer
 from conjure.domains.answers.codec import AnswersCodec
 from conjure.domains.protocol import Encoded
 from conjure.feedback.tables import Table, told_apart
@@ -45,9 +44,16 @@ class Audit:
 
     def plain(self) -> dict[str, Any]:
         """As JSON knows it."""
-        return {k: _plain(v) for k, v in asdict(self).items()} | {
+        return {k: _plain(getattr(self, k)) for k in self.__dataclass_fields__} | {
             "raters": {name: _plain(v) for name, v in self.raters.items()}
         }
+
+    @classmethod
+    def from_plain(cls, values: dict[str, Any]) -> Audit:
+        """The inverse of `plain`."""
+        made = {k: math.nan if v is None and k not in ("others", "ceiling") else v for k, v in values.items()}
+        made |= {k: Interval(**v) for k, v in made.items() if isinstance(v, dict) and k != "raters"}
+        return cls(**made | {"raters": {name: Interval(**v) for name, v in values["raters"].items()}})
 
 
 @torch.no_grad()
@@ -193,8 +199,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Interval):
         return {k: _plain(v) for k, v in value._asdict().items()}
     return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def answers_of(found: Table) -> list[Answer]:
-    """All completions with their prompts."""
-    return [Answer(p, c) for p, cs in zip(found.prompts, found.completions) for c in cs]

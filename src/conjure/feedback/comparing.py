@@ -61,7 +61,7 @@ def compare(artifact: Artifact, prompts: list[str], store: Store, asked: Compari
     prompts = list(dict.fromkeys(prompts))
     drawn = different(artifact, prompts, asked.k, asked.drawing)
     round_id = store.open_round(asked.round, asked.criteria, asked.points)
-    policy, temperature = artifacts.digest(artifact), asked.drawing.choice.temperature
+    policy, temperature = artifacts.fingerprint(artifact), asked.drawing.choice.temperature
     shown = checks = total = 0
     for prompt, found in zip(prompts, drawn):
         if len(found) < 2:

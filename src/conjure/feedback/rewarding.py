@@ -24,8 +24,10 @@ from conjure.feedback.audit import Audit, audit, fit_slope, prefers_longer
 from conjure.feedback.rankings import RANK, Ranked
 from conjure.feedback.tables import Table, encoded, real_texts, table
 from conjure.models.reward import TRUNKS, Reward
+from conjure.nets.lora import merge_lora
 from conjure.objectives.ranking import Ranking
 from conjure.recipe import Recipe
+from conjure.training.adapting import adapt
 from conjure.training.data import Examples
 from conjure.training.settings import Progress, Training
 from conjure.training.trainer import Trainer
@@ -40,14 +42,13 @@ REFERENCES = 256  # texts that rewards are settled on
 @dataclass(frozen=True)
 class Learning:
     """members of the ensemble, each from prompts drawn anew; weights of criteria in the score (ranks alone without);
-    settings ("objective.form=list", "training.rate=1e-5"); adapt: what is done to a member before it learns.
+    settings: "objective.form=list", "training.lora.rank=16" ...
     """
 
     members: int = 1
     weights: dict[str, float] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
     seed: int = 0
-    adapt: Callable[[Reward], None] = lambda model: None
     watch: Callable[[Progress], None] = lambda progress: None
 
 
@@ -77,14 +78,13 @@ def fit_reward(
     for member in range(how.members):
         one = _member(model.config, codec, writer, derive(how.seed, "member", member))
         one.settle(x[some], mask[some])  # before
-        how.adapt(one)
         summary = _learn(one, (rows[0], rows[1]), nested, (how, member))
         model.judges[member] = one.judges[0]
     model.eval().settle(x[some], mask[some])  # and after
     fit_slope(model, parts[1], rows[1])
     longer = prefers_longer(parts[0], codec)
     seen = audit(model, parts[2], rows[2], codec, longer, how.seed)
-    card = _card(writer, whole, summary, seen)
+    card = _card(writer, whole, summary, seen) | {"rankings": len(found)}
     artifact = Artifact(made, codec, model, card)
     if out is not None:
         artifacts.save(artifact, out)
@@ -154,9 +154,14 @@ def _learn(
     if "validate_every" not in nested["training"]:
         every = max(1, len(train.x) // min(training.batch, len(train.x)))
         training = fill(Training, {**nested["training"], "validate_every": every}, "training")
+    trunk = one.judges[0].trunk
+    adapt(trunk, training, how.seed + member)  # type: ignore[arg-type]
     goal = Ranking(one, fill(Ranking.Config, nested["objective"], "objective"))
     trainer = Trainer(goal, training, (Examples(train, how.seed + member), Examples(held)), seed=how.seed + member)
-    return trainer.run(how.watch)
+    trainer.average = None
+    summary = trainer.run(how.watch)
+    merge_lora(trunk)  # type: ignore[arg-type]
+    return summary
 
 
 def _named(nested: dict[str, Any]) -> dict[str, Any]:

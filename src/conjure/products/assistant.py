@@ -74,15 +74,16 @@ def compare(
     seed: Seed = 0,
 ) -> None:
     """Draw completions of prompts for people to compare."""
-    from conjure import artifact, prompting
+    from conjure import prompting
     from conjure.feedback.comparing import Comparison
     from conjure.feedback.comparing import compare as run
     from conjure.models.decoding import Choice
+    from conjure.pretrained import opening
 
     names = tuple(name.strip() for name in criteria.split(",") if name.strip())
     drawing = prompting.Drawing(tokens, Choice(temperature), seed)
     asked = Comparison(lap, k, drawing, names, points, check_every)
-    opened, texts = artifact.load(folder), prompting.read_prompts(prompts)
+    opened, texts = opening.load(folder), prompting.read_prompts(prompts)
     made = run(opened, texts, _store(store), asked)
     typer.echo(
         f"{lap}: {made.prompts} prompts, {made.completions} completions, {made.checks} of them with an attention check"
@@ -191,6 +192,7 @@ def reward(
     from conjure.feedback import shown
     from conjure.feedback.gathered import gather
     from conjure.feedback.rewarding import Learning, fit_reward
+    from conjure.pretrained import opening
     from conjure.screen import Watch
 
     if artifact.occupied(out):
@@ -200,9 +202,53 @@ def reward(
         typer.echo(f"note: {line}", err=True)
     with Watch() as watch:
         how = Learning(members, _weights(weights), tuple(settings or ()), seed, watch=watch.show)
-        _, seen = fit_reward(artifact.load(folder), found.rankings, found.trust, how, out)
+        _, seen = fit_reward(opening.load(folder), found.rankings, found.trust, how, out)
     typer.echo("\n".join(shown.audit_lines(seen)))
     typer.echo(f"artifact: {out}")
+
+
+@assistant.command()
+def align(
+    folder: Folder,
+    store: Place,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the rounds.")],
+    method: Annotated[str, typer.Option(help="ppo, grpo, dpo or best-of-n.")] = "ppo",
+    k: Annotated[int, typer.Option("-k", help="Completions of a prompt in the next round, one of DIR's own.")] = 4,
+    tokens: Annotated[int, typer.Option(help="Drawn for a completion at most.")] = 64,
+    temperature: Annotated[float, typer.Option(help="How freely people's completions are drawn.")] = 1.0,
+    n: Annotated[int, typer.Option("-n", help="Completions to choose from, for best-of-n.")] = 8,
+    members: Annotated[int, typer.Option(help="Models of the reward's ensemble.")] = 1,
+    hold_out: Annotated[list[str] | None, typer.Option(help="A rater to judge the judge; repeated.")] = None,
+    gold: Annotated[str | None, typer.Option(help="The true reward, where it is known: file.py:function.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Of the policy.")] = None,
+    reward_settings: Annotated[
+        list[str] | None, typer.Option("--set-reward", metavar="A.B=C", help="Of the reward model.")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """One lap: learn a reward from what people said, improve DIR by it, draw the next round for them."""
+    from conjure import aligning
+    from conjure.feedback.rewarding import Learning
+    from conjure.feedback.rounds import Plan, next_round
+    from conjure.models.decoding import Choice
+    from conjure.pretrained import opening
+    from conjure.prompting import Drawing
+    from conjure.screen import Watch
+
+    with Watch() as watch:
+        plan = Plan(
+            *(method, n, k),
+            drawing=Drawing(tokens, Choice(temperature), seed),
+            learning=Learning(members, settings=tuple(reward_settings or ()), watch=watch.show),
+            how=aligning.How(settings or [], seed, watch.show),
+            hold_out=tuple(hold_out) if hold_out else None,
+            gold=aligning.reward_from(gold) if gold else None,
+            say=watch.say,
+        )
+        made = next_round(opening.load(folder), _store(store), out, plan)
+    typer.echo("\n".join(made.lines()))
+    typer.echo(f"report: {out / f'round-{made.number}' / 'report.html'}")
+    typer.echo(f"next: conjure assistant rank --store {store}  ({made.next})")
 
 
 def _weights(words: str) -> dict[str, float]:

@@ -42,6 +42,9 @@ def make_optimizer(player: nn.Module, training: Any, settings: dict[str, Any]) -
         {"params": kinds["thin"], "weight_decay": 0.0, "initial": rate},
     ]
     groups = [g for g in groups if g["params"]]
+    for module in player.modules():  # another run may have left it so
+        if isinstance(module, nn.Embedding):
+            module.sparse = False
     if not kinds["muon"] and not kinds["table"]:
         return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=1e-8, fused=True)
     initial, half = training.muon_rate * factor, training.precision == "bf16"

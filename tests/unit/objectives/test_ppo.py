@@ -10,7 +10,9 @@ from conjure.core.space import Tokens
 from conjure.models.decoder import Decoder
 from conjure.models.decoding import Choice
 from conjure.models.recurrent import Recurrent
+from conjure.models.seq2seq import Seq2Seq
 from conjure.objectives.ppo import PPO
+from conjure.objectives.returns import divergence
 from conjure.objectives.rollout import roll_out
 
 STREAM, FIXED = Tokens(7, (16,), stream=True), Tokens(7, (6,), end=0)
@@ -154,3 +156,140 @@ def test_epochs_end_early_when_the_policy_runs_away():
 def test_prompts_too_long_for_the_model_are_refused():
     with pytest.raises(ConfigError, match=r"prompts of up to 4 tokens and objective.tokens=20 are more than the 16"):
         roll_out(policy(STREAM), prompts(), 20, Choice())
+
+
+def translator():
+    torch.manual_seed(0)
+    config = Seq2Seq.Config(layers=(1, 1), width=16, heads=2, dropout=0.3)
+    model = Seq2Seq(FIXED, Tokens(7, (5,), end=0), config)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.3 * torch.randn_like(p))
+    return model.eval()
+
+
+def sources(n=24):
+    rng = torch.Generator().manual_seed(2)
+    given = torch.randint(1, 7, (n, 5), generator=rng)
+    given[torch.arange(n), torch.arange(n) % 5] = 0
+    return Batch(torch.zeros(n, 1, dtype=torch.long), given=given, noise=Noise(0, "test"))
+
+
+def test_an_encoder_decoder_learns_by_the_same_file():
+    goal = PPO(translator(), PPO.Config(tokens=6, kl=0.0, epochs=2))
+    goal.reward = lambda r: ((r.x == 3) & r.real).sum(1).float()
+    play = goal._play(sources())
+    log_probs, _ = goal.model.trace(play.x, play.given, play.real)
+    assert torch.allclose(log_probs, play.old, atol=1e-5)
+    assert play.kl.abs().max() < 1e-5
+    dense = torch.zeros(play.real.shape).masked_scatter(play.real, log_probs.detach())
+    shut = torch.where(play.real, play.x, 0)  # nothing but ends where nothing is real
+    known = (play.real.sum(1) == play.real.shape[1]) | (shut == 0).any(1)
+    whole = torch.nn.functional.pad(shut, (0, 6 - shut.shape[1]))
+    expected = goal.model.log_prob(whole, play.given)
+    ended = ((play.x == 0) & play.real).any(1)
+    assert torch.allclose(dense.sum(1)[ended & known], expected[ended & known], atol=1e-4)
+    optimizer = torch.optim.AdamW(goal.parameters(), lr=1e-2)
+    before = play.rewards.mean()
+    for step in range(25):
+        batch = sources()
+        for move in goal.moves(Batch(batch.x, given=batch.given, noise=Noise(step, "step"))):
+            optimizer.zero_grad()
+            move.loss.backward()
+            optimizer.step()
+    assert goal._play(sources()).rewards.mean() > before + 1
+
+
+def test_logged_statistics_are_of_real_tokens_alone_and_entropy_is_above_zero():
+    """Complaint: padding leaks into statistics, entropy has the wrong sign."""
+    goal = ppo(FIXED, kl=0.0)
+    batch = Batch(torch.zeros(40, 6, dtype=torch.long), noise=Noise(3, "x"))
+    play = goal._play(batch)
+    assert (~play.real).any()
+    assert play.metrics["entropy"] > 0
+    assert play.metrics["entropy"].item() == pytest.approx(-play.old.mean().item(), abs=1e-5)
+    assert play.metrics["length"].item() == pytest.approx(len(play.old) / 40)
+    assert play.gained.mean().abs() < 1e-5
+    assert play.gained.var(unbiased=False).item() == pytest.approx(1, abs=1e-3)
+    free = ppo(FIXED, kl=0.0, whiten=False)._play(Batch(batch.x, noise=Noise(3, "x")))
+    assert free.gained.var(unbiased=False).item() > 1.5
+
+
+def test_the_distance_is_never_negative_and_right_on_average():
+    """Complaint: negative KL. Under the policy's own draws the estimate has the exact KL as its mean."""
+    torch.manual_seed(0)
+    p, q = torch.randn(2, 9).log_softmax(1)
+    exact = (p.exp() * (p - q)).sum()
+    each = divergence(p, q)
+    assert (each >= 0).all()
+    assert (p.exp() * each).sum().item() == pytest.approx(exact.item(), abs=1e-5)
+    assert (p - q).min() < 0
+
+
+def test_texts_are_remembered_where_that_is_asked_for():
+    goal = ppo(mix=1.0)
+    with pytest.raises(ConfigError, match="needs texts to remember"):
+        next(goal.moves(prompts()))
+    text = torch.randint(7, (4, 9), generator=torch.Generator().manual_seed(5))
+    goal.past = lambda noise: Batch(text)
+    plain = ppo()
+    with torch.no_grad():
+        ours, theirs = (next(g.moves(prompts())).loss for g in (goal, plain))
+        assert (ours - theirs).item() == pytest.approx(goal.model.mean_nats(text).item(), abs=1e-4)
+
+
+def test_a_policy_that_does_not_repeat_itself_is_refused():
+    goal = ppo()
+    honest, calls = goal.model.trace, []
+
+    def drifting(*words):
+        calls.append(1)
+        log_probs, states = honest(*words)
+        return log_probs - 0.5 * (len(calls) > 1), states
+
+    goal.model.trace = drifting
+    with pytest.raises(TrainingError, match="repeat its own log-probabilities"):
+        list(goal.moves(prompts()))
+
+
+def test_minibatches_share_all_episodes_among_them():
+    goal = ppo(minibatches=3, epochs=1)
+    rows = list(goal._minibatches(prompts(7)))
+    assert sorted(torch.cat(rows).tolist()) == list(range(7))
+    assert [m.player for m in goal.moves(prompts(7))] == ["model", "critic"] * 3
+
+
+def test_values_do_not_go_further_than_they_may():
+    goal = ppo(value_clip=0.1, epochs=1)
+    play = goal._play(prompts())
+    part = play.rows(torch.arange(6))
+    part.returns = part.values + 1.0
+    _, states = goal.model.trace(part.x, None, part.real)
+    count = torch.tensor(float(len(part.values)))
+    goal.critic.values = lambda *words: part.values + 0.5
+    assert goal._value_loss(part, states, count).item() == pytest.approx(0.5 * 0.9**2)  # the clipped one is the worse
+    goal.critic.values = lambda *words: part.values - 0.5
+    assert goal._value_loss(part, states, count).item() == pytest.approx(0.5 * 1.5**2)  # here the free one
+
+
+def test_an_adapted_policy_is_its_own_reference():
+    from conjure.nets.lora import adapters, add_lora
+    from conjure.objectives.reference import Underneath
+
+    model = policy(STREAM)
+    add_lora(model, 4, 8.0)
+    goal = PPO(model, PPO.Config(tokens=5, value="head"))
+    goal.reward = lambda r: (r.x * r.real).sum(1).float()
+    assert isinstance(goal.reference, Underneath)
+    assert goal._play(prompts()).kl.abs().max() < 1e-5
+    optimizer = torch.optim.AdamW([p for p in goal.parameters() if p.requires_grad], lr=5e-2)
+    for move in goal.moves(prompts()):
+        optimizer.zero_grad()
+        move.loss.backward()
+        optimizer.step()
+    play = goal._play(prompts())
+    assert play.kl.max() > 1e-3
+    before, _ = goal.reference.trace(play.x, None, play.real)
+    for part in adapters(model).values():
+        part.active = False
+    assert torch.equal(before, model.trace(play.x, None, play.real)[0])
