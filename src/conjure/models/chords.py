@@ -171,7 +171,7 @@ class Chords(Model):
             before = moment.before[:, v]
             logits = self.writer.next(v, entered, sums, torch.stack([before, near], 1))
             if self.config.sets:
-                logits = logits.masked_fill(self._barred(near[:, None, None], v)[:, 0], -torch.inf)
+                logits = logits.masked_fill(self._barred(near[:, None, None], v)[:, 0, 0], -torch.inf)
             if allow is not None:
                 logits = _allowed(logits, allow(replace(moment, voice=v)))
             token = choice.draw(logits, rng)
