@@ -95,7 +95,7 @@ def test_what_goes_on_sounds_what_it_began_with():
 
 
 def test_a_step_learnt_in_one_key_is_known_in_another():
-    """Melodies that rise by steps within low pitches are likelier than noise at pitches never seen, too."""
+    """Of melodies at pitches never seen, those that rise as all did at lower ones are likelier than those that fall."""
     torch.manual_seed(0)
     model = Chords(Tokens(40, (8, 1)), None, Chords.Config(width=16, hidden=32, layers=1, dropout=0.0, marks=1))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
@@ -111,5 +111,5 @@ def test_a_step_learnt_in_one_key_is_known_in_another():
         optimizer.step()
     model.eval()
     with torch.no_grad():
-        nats = model.cell_nats(rising(25, 30))[:, 2:].mean()
-    assert nats < 0.5 * torch.tensor(40.0).log()
+        up = rising(25, 30)
+        assert model.cell_nats(up)[:, 2:].mean() < model.cell_nats(up.flip(1))[:, 2:].mean() - 1
