@@ -98,7 +98,8 @@ class Chords(Model):
 
     def cell_nats(self, x: Tensor, given: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """-log P of every cell that counts, 0 elsewhere, (B, T, V)."""
-        lengths = torch.zeros(len(x)) if mask is None else mask.flatten(2).any(2).sum(1)
+        there = self._there(mask, given)
+        lengths = torch.zeros(len(x)) if there is None else there.sum(1)
         order = lengths.argsort(stable=True)
         parts = []
         for rows in order.split(EXAMPLES):  # of about one length each, so that little is computed for nothing
@@ -149,7 +150,7 @@ class Chords(Model):
         sounded = torch.zeros_like(before)
         earlier, state = sounded, None
         ahead = None if given is None or self.ahead is None else self.ahead(given)
-        last = frames if given is None else int(_used(given[..., :-voices] > 0, frames))
+        last = frames if given is None else _last((given[..., :-voices] > 0).any(2), frames)
         for t in range(last):
             entered = self._entered((before, sounded, earlier), t, None if ahead is None else ahead[:, t : t + 1])
             y, state = self.trunk(entered, state)
@@ -171,7 +172,7 @@ class Chords(Model):
             before = moment.before[:, v]
             logits = self.writer.next(v, entered, sums, torch.stack([before, near], 1))
             if self.config.sets:
-                logits = logits.masked_fill(self._barred(near[:, None, None], v)[:, 0], -torch.inf)
+                logits = logits.masked_fill(self._barred(near[:, None, None], v)[:, 0, 0], -torch.inf)
             if allow is not None:
                 logits = _allowed(logits, allow(replace(moment, voice=v)))
             token = choice.draw(logits, rng)
@@ -185,11 +186,20 @@ class Chords(Model):
     def _nats(self, x: Tensor, given: Tensor | None, mask: Tensor | None) -> Tensor:
         """-log P of the cells of examples that fit in memory side by side."""
         frames = x.shape[1]
-        used = frames if mask is None else _used(mask, frames)
+        used = _last(self._there(mask, given), frames)
         cut = x[:, :used]
         logits = self._logits(cut, None if given is None else given[:, :used])
         nats = F.cross_entropy(logits.flatten(0, 2).float(), cut.flatten(), reduction="none").view(cut.shape)
         return F.pad(nats if mask is None else nats * mask[:, :used], (0, 0, 0, frames - used))
+
+    def _there(self, mask: Tensor | None, given: Tensor | None) -> Tensor | None:
+        """Frames that matter (B, T): that count, or whose condition says something; None: all."""
+        if mask is None:
+            return None
+        there = mask.any(2)
+        if given is None:
+            return there
+        return there | (given[..., : given.shape[2] - mask.shape[2]] > 0).any(2)
 
     def _logits(self, x: Tensor, given: Tensor | None) -> Tensor:
         """What every note is worth, (B, T, V, vocab), given those before it."""
@@ -226,11 +236,11 @@ def _later(x: Tensor, fill: int) -> Tensor:
     return torch.cat([torch.full_like(x[:, :1], fill), x[:, :-1]], 1)
 
 
-def _used(mask: Tensor | None, frames: int) -> int:
-    """Frames up to the last one that counts for any example."""
-    if mask is None:
+def _last(there: Tensor | None, frames: int) -> int:
+    """Frames up to the last one that is there (B, T) for any example; all where nothing is said."""
+    if there is None:
         return frames
-    found = mask.flatten(2).any(2).any(0).nonzero()
+    found = there.any(0).nonzero()
     return int(found.max()) + 1 if len(found) else 1
 
 
