@@ -27,6 +27,8 @@ SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "flow_matching",
     "toys",
     "gan_mnist",
+    "server_load",
+    "server_fuzz",
     "serving_load",
     "tool_schemas",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
 import secrets
@@ -76,6 +77,8 @@ def refusal_of(error: BaseException, where: str) -> Refusal:
         return error
     if isinstance(error, ConjureError):  # a sentence for the user, who mends it
         return Refusal(400, str(error))
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return Refusal(507, "the server's disk is full: nothing was kept", code="disk_full")
     return unforeseen(error, where)
 
 

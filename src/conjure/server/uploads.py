@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import re
 import secrets
 import shutil
@@ -69,10 +68,6 @@ class Uploads:
             if name.lower().endswith(".zip"):
                 await asyncio.to_thread(self._unzip, place / name)
             place.rename(self.folder / number)
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise Refusal(507, "the server's disk is full: nothing was kept", code="disk_full") from None
-            raise
         finally:
             shutil.rmtree(place, ignore_errors=True)
         return number, self.path(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -216,6 +217,20 @@ def test_many_ask_at_once_and_are_drawn_together(client: TestClient):
     rows = {(a.headers["x-conjure-seed"], a.headers["x-conjure-rows"]) for a in answers}
     assert len(rows) == 24  # no two got the same rows
     assert len(draws) < 24
+
+
+def test_a_full_disk_keeps_nothing_and_says_so(client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    packed = client.get("/artifacts/cells/download").content
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", full)
+        answer = client.put("/uploads/a.csv", content=b"a,b\n1,2\n")
+    assert answer.status_code == 507
+    assert "disk is full" in answer.json()["error"]["message"]
+    assert not list((tmp_path / "uploads").iterdir())
+    assert client.put("/artifacts/twin", content=packed).status_code == 201
 
 
 def step_of(client: TestClient, number: str, least: int) -> None:

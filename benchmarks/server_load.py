@@ -1,0 +1,122 @@
+"""Many clients ask one small artifact for samples: what they wait, what comes together, what memory does.
+
+Usage: python benchmarks/server_load.py [--seconds 120] [--clients 200]; on loopback only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import stage
+
+from conjure import artifact as artifacts
+from conjure import sampling
+from conjure.fitting import fit
+from conjure.verbs import recipe_for
+
+LENGTH = 32  # tokens of a sample
+SETTINGS = ["training.steps=20", "training.threads=1", "training.batch=16", f"codec.length={LENGTH}"]
+
+
+def resident(pid: int) -> float:
+    """Megabytes of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+async def ask(client: httpx.AsyncClient, until: float, body: dict, found: list[tuple[int, float, str]]) -> None:
+    """One client, one request after another."""
+    while time.monotonic() < until:
+        begun = time.monotonic()
+        answer = await client.post("/artifacts/small/sample", json=body)
+        found.append((answer.status_code, time.monotonic() - begun, answer.headers.get("x-conjure-rows", "")))
+        if answer.status_code == 429:
+            await asyncio.sleep(1)
+
+
+async def crowd(url: str, clients: int, seconds: float, body: dict) -> list[tuple[int, float, str]]:
+    """All clients at once."""
+    found: list[tuple[int, float, str]] = []
+    until = time.monotonic() + seconds
+    limits = httpx.Limits(max_connections=clients)
+    async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
+        await asyncio.gather(*(ask(client, until, body, found) for _ in range(clients)))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--clients", type=int, default=200)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as spare:
+        made = fit(recipe_for("text", settings=SETTINGS), "python-docs")
+        artifacts.save(made, Path(spare) / "small")
+        command = [
+            sys.executable,
+            "-m",
+            "conjure",
+            "serve",
+            f"small={spare}/small",
+            "--port",
+            "8765",
+            "--waiting",
+            "1000",
+        ]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            url = "http://127.0.0.1:8765"
+            for _ in range(300):
+                try:
+                    httpx.get(f"{url}/health")
+                    break
+                except httpx.HTTPError:
+                    time.sleep(0.1)
+            alone = asyncio.run(crowd(url, 1, 10, {"n": 1, "seed": 1}))
+            asyncio.run(crowd(url, asked.clients, 10, {"n": 1}))  # warm
+            before = resident(server.pid)
+            crowded = asyncio.run(crowd(url, asked.clients, asked.seconds, {"n": 1}))
+            after = resident(server.pid)
+        finally:
+            server.terminate()
+            server.wait()
+    together = float(np.mean([int(rows.split(" of ")[1]) for _, _, rows in crowded if rows]))
+    begun, count = time.monotonic(), 0
+    while time.monotonic() - begun < 10:
+        sampling.sample(made, max(1, round(together)), seed=count)
+        count += 1
+    inside = (time.monotonic() - begun) / count
+    waits = np.array([seconds for status, seconds, _ in crowded if status == 200])
+    figures = {
+        "clients": asked.clients,
+        "seconds": asked.seconds,
+        "answers": len(waits),
+        "refused with 429": sum(status == 429 for status, _, _ in crowded),
+        "other errors": sum(status not in (200, 429) for status, _, _ in crowded),
+        "p50": float(np.quantile(waits, 0.5)),
+        "p99": float(np.quantile(waits, 0.99)),
+        "drawn together, mean": together,
+        "seconds in process at that batch": inside,
+        "p50 over in process": float(np.quantile(waits, 0.5)) / inside,
+        "answers a second": len(waits) / asked.seconds,
+        "answers a second, one client": len(alone) / 10,
+        "batched over unbatched": (len(waits) / asked.seconds) / (len(alone) / 10),
+        "megabytes before": before,
+        "megabytes after": after,
+    }
+    stage.write("server_load", {"figures": figures})
+    for name, value in figures.items():
+        print(f"{name:<34} {value:.3f}")
+
+
+if __name__ == "__main__":
+    main()
