@@ -68,7 +68,7 @@ class Talk:
         """
         if not text.strip():
             raise DataError("the message is empty")
-        turn = len(self.messages)
+        turn, left_out = len(self.messages), self.left_out
         self.messages.append({"role": "user", "content": text})
         try:
             prompt = self._prompt()
@@ -77,6 +77,7 @@ class Talk:
             stream = self.writer.stream(Request(prompt, self.manner.choice, limit, seed=seed))
         except Exception:
             self.messages.pop()
+            self.left_out = left_out
             raise
         said: list[str] = []
         answered = False
@@ -110,9 +111,12 @@ class Talk:
         return [] if self.manner.system is None else [{"role": "system", "content": self.manner.system}]
 
     def _prompt(self) -> list[int]:
-        """Tokens of the system's message and of as many turns as leave room for an answer, the latest ones."""
+        """Tokens of the system's message and of as many turns as leave room for an answer, the latest ones.
+
+        Once turns must go a quarter of the room is cleared: what stays is read anew, and that should be seldom.
+        """
         context = self.codec.config.context
-        room = context - min(self.manner.limit, context // 2)
+        room = whole = context - min(self.manner.limit, context // 2)
         while True:
             prompt = self.codec.prompt([*self._system(), *self.messages[self.left_out :]])
             last = self.left_out + 2 > len(self.messages) - 1
@@ -122,6 +126,7 @@ class Talk:
                 raise DataError(
                     f"the message has {len(prompt)} tokens with what stands around it; the model sees {context} at once"
                 )
+            room = whole * 3 // 4
             self.left_out += 2
 
 

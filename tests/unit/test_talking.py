@@ -54,9 +54,10 @@ def test_the_first_turns_are_left_out_when_they_no_longer_fit(talk: Talk):
     assert talk.left_out >= 2
     assert talk.left_out % 2 == 0
     assert len(talk.messages) == 12
+    before = talk.left_out
     with pytest.raises(DataError, match="the model sees 128 at once"):
         list(talk.say("x" * 200))
-    assert len(talk.messages) == 12, "what cannot be answered is not kept"
+    assert (len(talk.messages), talk.left_out) == (12, before), "what cannot be answered changes nothing"
 
 
 def test_a_long_message_still_has_an_answer_where_one_token_fits():
