@@ -101,6 +101,9 @@ def judged(runs: dict[str, list[dict[str, Any]]], clock: str) -> dict[str, Any]:
         ratios[f"{name}: eight clients, speed over serial"] = paired(
             own["eight clients, serial"], own["eight clients, at once"]
         )
+        ratios[f"{name}: a text that repeats, guessed / plain"] = paired(
+            own["a repeated text, guessed"], own["a repeated text, plain"]
+        )
         ratios[f"{name}: second turn's first token / cold"] = paired(own["second turn, warm"], own["second turn, cold"])
     figures = {
         name: {measure: interval([1000 * s for s in found]) for measure, found in own.items()}

@@ -3,8 +3,9 @@
     PYTHON language.py LIBRARY WEIGHTS --model PATH --threads N --prompts FILE --tokens N
 
 Wall-clock and CPU-seconds of: the first token of a cold prompt, and one token more at batch 1 and 8 (the time of a
-long answer less that of one token). Ours also: eight clients at once and one after the other, and the first token
-of a second turn, warm and cold. All take the likeliest token; no end token stops them.
+long answer less that of one token). Ours also: eight clients at once and one after the other; the first token of a
+second turn, warm and cold; a text that repeats itself, with and without guesses. All take the likeliest token; no end
+token stops them.
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ class Ours:
         self.writer, self.request = Writer(load(asked.model), weights=asked.weights), Request
         self.choice = Choice(temperature=0)
 
-    def one(self, prompt: list[int], count: int) -> list[int]:
-        made = self.writer.answer(self.request(prompt, self.choice, limit=count, ends=())).tokens
+    def one(self, prompt: list[int], count: int, lookup: int = 0) -> list[int]:
+        made = self.writer.answer(self.request(prompt, self.choice, limit=count, ends=(), lookup=lookup)).tokens
         assert len(made) == count
         return made
 
@@ -143,6 +144,11 @@ def main() -> None:
         found["second turn, warm"] = timed(lambda: write([turn], 1))
         other = [*next(prompts), *turn[len(begun) :]]
         found["second turn, cold"] = timed(lambda: write([other], 1))
+        again = [*next(prompts)[:32] * 4]
+        answers = [write.one(again, 1)]
+        for name, lookup in (("a repeated text, plain", 0), ("a repeated text, guessed", 8)):
+            found[name] = timed(lambda lookup=lookup: answers.append(write.one(again, count, lookup)))
+        assert answers[1] == answers[2]
         write.writer.close()
     print(json.dumps(found))
 

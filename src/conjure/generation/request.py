@@ -51,7 +51,8 @@ class Request:
 
     def check(self, vocab: int) -> None:
         """ConfigError names a token that a model of `vocab` tokens does not have."""
-        for what, tokens in (("the prompt", self.prompt), ("logit bias", [t for t, _ in self.choice.bias])):
+        biased = [token for token, _ in self.choice.bias]
+        for what, tokens in (("the prompt", self.prompt), ("logit bias", biased), ("ends", self.ends or ())):
             if wrong := [t for t in tokens if not 0 <= t < vocab]:
                 raise ConfigError(f"{what} holds token {wrong[0]}; the model's tokens are 0 to {vocab - 1}")
 

@@ -133,6 +133,10 @@ def test_a_prompt_beyond_the_context_is_refused_or_cut():
             writer.stream(Request([], limit=4))
         with pytest.raises(ConfigError, match="token 9999"):
             writer.stream(Request([9999], limit=4))
+        with pytest.raises(ConfigError, match="ends holds token 9999"):
+            writer.stream(Request([1], limit=4, ends=(9999,)))
+        with pytest.raises(ConfigError, match="logit bias holds token -1"):
+            writer.stream(Request([1], Choice(bias=((-1, 1.0),))))
 
 
 def test_logits_that_are_no_numbers_are_one_error():
