@@ -74,6 +74,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 limit_concurrency=self.limits.connections,
+                timeout_keep_alive=75,  # longer than clients keep theirs, or the two ends would close at one moment
                 timeout_graceful_shutdown=2,  # what is left after draining is cut off
             )
         )
