@@ -18,7 +18,7 @@ QUICK = ["training.threads=1", "codec.labels=false"]
 
 def draw() -> plt.Figure:
     with tempfile.TemporaryDirectory() as folder:
-        coded = [*QUICK, "training.steps=800", "model.latent=6"]
+        coded = [*QUICK, "training.steps=800", "model.latent=2"]
         first = conjure.fit("images", "digits", f"{folder}/codes", model="vae", settings=coded)
         drawn = [*QUICK, "training.steps=1000"]
         second = conjure.fit("images", "digits", model="flow", settings=drawn, through=f"{folder}/codes")
@@ -40,5 +40,5 @@ def draw() -> plt.Figure:
 
 def sheet(found: Images, across: int = 6) -> np.ndarray:
     """Pictures side by side, (6 H, 6 W)."""
-    array = found.array()[..., 0]
+    array = np.pad(found.array()[..., 0], ((0, 0), (1, 1), (1, 1)))
     return np.block([[array[row * across + k] for k in range(across)] for row in range(len(array) // across)])
