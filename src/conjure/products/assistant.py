@@ -39,7 +39,7 @@ def chat(
     repetition: Annotated[float, typer.Option(help="Above 1, words that were said come back less.")] = 1.1,
     limit: Annotated[int, typer.Option(help="Tokens of an answer at most.")] = 512,
     seed: Annotated[int | None, typer.Option(help="Same seed and messages, same answers.")] = None,
-    weights: Annotated[str, typer.Option(help="fp32, or rounded to write faster: int8.")] = "fp32",
+    weights: Annotated[str, typer.Option(help="fp32, or rounded to write faster: bf16, int8.")] = "fp32",
 ) -> None:
     """Talk to a language model; from a pipe, one message a line."""
     import sys
