@@ -24,6 +24,7 @@ SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "decode_speed",
     "opening_weights",
     "language_speed",
+    "finetuning",
     "flow_matching",
     "toys",
     "gan_mnist",
