@@ -16,6 +16,7 @@ T = TypeVar("T")
 PING = b": still here\n\n"  # a comment: keeps proxies from closing a connection on which nothing comes
 PING_SECONDS = 15.0
 DONE = b"data: [DONE]\n\n"
+BREAKS = {ord(c): f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"}  # at which clients that know Unicode part lines
 
 
 class Left(Exception):
@@ -45,8 +46,9 @@ async def _leaving(receive: Any) -> None:
 
 
 def event(data: Any) -> bytes:
-    """One event: JSON after "data: ", on one line."""
-    return b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    """One event: JSON after "data: ", on what every client takes for one line."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(BREAKS)
+    return b"data: " + text.encode() + b"\n\n"
 
 
 class Events(Response):

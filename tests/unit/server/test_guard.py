@@ -272,6 +272,13 @@ def test_a_stream_that_is_silent_says_that_it_lives_and_one_that_fails_says_so(m
         assert json.loads(text.strip().split("data: ")[-1])["error"]["message"] == "row 3 is torn"
 
 
+def test_an_event_is_one_line_to_every_client():
+    text = "".join(map(chr, [*range(0x300), 0x2028, 0x2029, 0xFEFF]))
+    found = event({"text": text})
+    assert len(found.decode().splitlines()) == 2  # the event, and the empty line that ends it
+    assert json.loads(found[6:])["text"] == text
+
+
 def test_a_server_that_stops_finishes_what_runs_and_refuses_the_rest():
     with live(made(limits=Limits(drain_seconds=5))) as server, httpx.Client(base_url=server.url) as client:
         found = []
