@@ -168,7 +168,9 @@ def test_a_judge_of_adapters_is_merged_and_the_writer_stays_as_it_was(writer):
     before = {k: v.clone() for k, v in writer.model.state_dict().items()}
     how = Learning(settings=("training.epochs=2", "training.lora.rank=2"))
     decoder = conjure.fit(
-        "text", "the cat sat on the mat and a dog\n" * 200, settings=["model.width=32", "model.layers=1", "training.steps=5"]
+        "text",
+        "the cat sat on the mat and a dog\n" * 200,
+        settings=["model.width=32", "model.layers=1", "training.steps=5"],
     ).artifact
     judge, _ = fit_reward(decoder, rankings(12, 1), {}, how)
     assert set(judge.model.judges[0].trunk.state_dict()) == set(decoder.model.state_dict())
