@@ -3,10 +3,10 @@
     python benchmarks/ppo_throughput.py [--updates 60] [--repeats 3] [--core 0]
 
 A character policy of 0.8 M parameters completes 8 tokens with 32 more, 32 episodes an update, 4 epochs; the reward is
-the share of one token, the same function for both, so that neither runs a reward model. Ours has its value head on the policy's
-own states, TRL a value model of the same size. Speeds are of all updates after
-the second, in CPU-seconds of the process; the runs take turns. Rewards at a distance are read off each run's curve. An
-hour on one core with the defaults; `--updates 8 --repeats 1` takes three minutes and measures speed and memory alone.
+the share of one token, the same function for both, so that neither runs a reward model. Ours has its value head on the
+policy's own states, TRL a value model of the same size. Speeds are of all updates after the second, in CPU-seconds of
+the process; the runs take turns. Rewards at a distance are read off each run's curve. An hour on one core with the
+defaults; `--updates 8 --repeats 1` takes three minutes and measures speed and memory alone.
 """
 
 from __future__ import annotations

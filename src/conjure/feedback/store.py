@@ -52,6 +52,10 @@ class Store:
         except (OperationalError, DatabaseError) as error:
             raise ConfigError(f"{self.place} cannot be opened as a store: {error.orig}") from None
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.engine.dispose()
+
     @contextmanager
     def session(self) -> Iterator[Session]:
         with Session(self.engine, expire_on_commit=False) as session, session.begin():

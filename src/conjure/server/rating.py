@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ STRICT = {  # nothing but our own files runs or is loaded
     "Referrer-Policy": "no-referrer",
 }
 LONGEST = 20_000  # characters of a comment
-MOST = 200_000  # bytes of a draft
+MOST = 200_000  # characters of a draft
 
 
 @dataclass(frozen=True)
@@ -133,12 +134,9 @@ def _judging(routes: APIRouter, rating: Rating) -> None:
         return _state(rating, who, store.task(who.lap.id, who.id, prompt_id))
 
     @routes.put("/api/draft/{prompt_id}")
-    async def keep(prompt_id: int, request: Request, who: _Whose = whose) -> dict[str, Any]:
-        if len(await request.body()) > MOST:
+    def keep(prompt_id: int, drafted: dict[str, Any], who: _Whose = whose) -> dict[str, Any]:
+        if len(json.dumps(drafted)) > MOST:
             raise HTTPException(413, "this draft is too long")
-        drafted = await request.json()
-        if not isinstance(drafted, dict):
-            raise HTTPException(422, "a draft is an object")
         store.task(who.lap.id, who.id, prompt_id)
         store.save_draft(who.lap.id, who.id, prompt_id, drafted)
         return {"kept": True}

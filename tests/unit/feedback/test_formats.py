@@ -89,3 +89,55 @@ def test_unknown_formats_are_refused(store, tmp_path):
     with pytest.raises(ConfigError, match=r"no format is called 'pear'.*pairs"):
         export(store, 1, tmp_path / "x", "pear")
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("form", ["argilla", "label-studio"])
+def test_other_tools_records_come_in_as_they_went_out(store, tmp_path, form):
+    path = export(store, 1, tmp_path / "out.json", form)
+    other = Store(tmp_path / "other.db")
+    assert load(other, other.open_round("first"), path) == 1
+    (a,), (b,) = ranked(store, 1), ranked(other, 1)
+    assert (a.prompt, a.completions, a.rater, str(a.ranks)) == (b.prompt, b.completions, b.rater, str(b.ranks))
+
+
+def test_label_studios_own_annotations_come_in(tmp_path):
+    task = {
+        "data": {"prompt": "p", "items": [{"id": "x", "body": "a"}, {"id": "y", "body": "b"}]},
+        "annotations": [
+            {
+                "completed_by": {"email": "ann@home"},
+                "result": [{"type": "ranker", "value": {"ranker": {"rank": ["y", "x"]}}}],
+            }
+        ],
+    }
+    pair = {
+        "data": {"prompt": "q", "answer1": "a", "answer2": "b"},
+        "annotations": [{"completed_by": 7, "result": [{"type": "pairwise", "value": {"selected": "right"}}]}],
+    }
+    (tmp_path / "ls.json").write_text(json.dumps([task, pair]))
+    other = Store(tmp_path / "other.db")
+    load(other, other.open_round("first"), tmp_path / "ls.json")
+    found = {one.prompt: (one.rater, one.ranks) for one in ranked(other, 1)}
+    assert found == {"p": ("ann@home", (2.0, 1.0)), "q": ("7", (2.0, 1.0))}
+    task["annotations"][0]["result"][0]["value"]["ranker"]["rank"] = ["z"]
+    (tmp_path / "bad.json").write_text(json.dumps([task]))
+    with pytest.raises(DataError, match="record 1 ranks item 'z', which the task does not have"):
+        load(other, 1, tmp_path / "bad.json")
+
+
+def test_pairs_of_one_rater_are_joined_and_circles_become_ties(tmp_path):
+    def line(a, b, prompt="p"):
+        return json.dumps({"prompt": prompt, "chosen": a, "rejected": b, "rater": "ann"}) + "\n"
+
+    (tmp_path / "pairs.jsonl").write_text(
+        line("a", "b")
+        + line("b", "c")
+        + line("a", "c")
+        + line("a", "b", "q")
+        + line("b", "c", "q")
+        + line("c", "a", "q")
+    )
+    other = Store(tmp_path / "other.db")
+    assert load(other, other.open_round("first"), tmp_path / "pairs.jsonl") == 2
+    found = {one.prompt: dict(zip(one.completions, one.ranks)) for one in ranked(other, 1)}
+    assert found == {"p": {"a": 1.0, "b": 2.0, "c": 3.0}, "q": {"a": 1.0, "b": 1.0, "c": 1.0}}

@@ -175,3 +175,66 @@ def test_the_steps_lead_to_the_tables_that_the_code_knows(store):
 
     with store.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Record.metadata) == []
+
+
+def test_a_store_of_an_older_version_is_brought_up_with_all_it_holds(place):
+    from alembic import command
+    from alembic.config import Config
+
+    import conjure.feedback
+
+    steps = Config()
+    steps.set_main_option("script_location", str(conjure.feedback.__path__[0]) + "/migrations")
+    engine = sa.create_engine(f"sqlite:///{place}")
+    with engine.begin() as connection:
+        steps.attributes["connection"] = connection
+        command.upgrade(steps, "0001")
+        for line in (
+            "insert into prompts values (1, 'k', 'say hello')",
+            "insert into rounds values (1, 'first', '[]', 7, '2026-01-01 00:00:00')",
+            "insert into raters values (1, 'ann', 't')",
+            "insert into completions values (1, 1, 1, 'a', 'hello', '', null, null)",
+            "insert into completions values (2, 1, 1, 'b', 'hi', '', null, null)",
+            """insert into judgements values
+            (1, 1, 1, 1, 1, '{"1": 1, "2": 2}', '{}', null, '', 0, 0, 0, null, '2026-01-01 00:00:00')""",
+        ):
+            connection.exec_driver_sql(line)
+    engine.dispose()
+    (one,) = ranked(Store(place), 1)
+    assert one.ranks == (1.0, 2.0)
+    assert one.shown == ()
+
+
+def test_planted_completions_are_checks_and_settled_disputes_stand_alone(store):
+    from conjure.feedback.rankings import checks, settled
+
+    extra = store.add(1, "prompt 0", [Candidate("put me last", planted=True)])[0]
+    ann, bob, zoe = (store.rater(name, name) for name in ("ann", "bob", "zoe"))
+    task = store.task(1, ann, 1)
+    ranks = {c.id: float(k + 1) for k, c in enumerate(sorted(task.completions, key=lambda c: c.planted))}
+    store.judge(1, ann, 1, Opinion(ranks))
+    store.judge(1, bob, 1, Opinion({**ranks, extra: 1.0}))
+    assert checks(store, 1) == {"ann": (1, 1), "bob": (0, 1)}
+    assert all(len(one.completions) == 4 for one in ranked(store, 1))
+    assert panel(store, 1).ratings["rank"].shape == (2, 4)
+    store.judge(1, zoe, 1, Opinion(ranks, adjudicates=True))
+    assert [one.rater for one in ranked(store, 1)] == ["zoe"]
+    assert panel(store, 1).raters == ("ann", "bob")
+    assert settled(store, 1) == {"prompt 0"}
+
+
+def test_undo_leaves_what_was_said_as_a_draft(store):
+    ann = store.rater("ann", "a")
+    task = store.next(1, ann)
+    store.judge(1, ann, task.prompt_id, Opinion(order(task, *"abcd"), comment="fine", confidence=0.5))
+    assert store.undo(1, ann) == task.prompt_id
+    again = store.next(1, ann)
+    assert again.draft["ranks"] == {str(i): rank for i, rank in order(task, *"abcd").items()}
+    assert again.draft["comment"] == "fine"
+
+
+def test_passwords_are_not_shown():
+    with pytest.raises(ConfigError) as caught:
+        Store("postgresql+psycopg://me:secret@127.0.0.1:1/nowhere")
+    assert "secret" not in str(caught.value)
+    assert "me:***@" in str(caught.value)
