@@ -15,7 +15,7 @@ def lora() -> Recipe:
         codec={"pack": 1024},
         training={
             "epochs": 2.0,
-            "batch": 4,
+            "batch": 2,
             "rate": 5e-4,
             "betas": (0.9, 0.99),
             "warmup": 0.05,

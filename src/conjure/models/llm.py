@@ -187,10 +187,13 @@ class LLM(Autoregression):
 
     def log_prob(self, x: Tensor, given: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """Exact log P(x | given) in nats, (B,), of the tokens that count; some rows and some logits at a time."""
-        parts = []
-        for rows in range(0, len(x), max(1, PLACES // max(1, x[0].numel()))):
-            some = slice(rows, rows + max(1, PLACES // x[0].numel()))
-            hidden, targets, counted = self._predict(*(None if t is None else t[some] for t in (x, given, mask)))  # type: ignore[arg-type]
+        parts, size = [], max(1, PLACES // max(1, x[0].numel()))
+        for start in range(0, len(x), size):
+            some = [None if t is None else t[start : start + size] for t in (x, given, mask)]
+            if mask is not None and x.ndim == 2:  # nothing beyond the last token that counts is read
+                end = 2 + int(some[2].any(0).nonzero().amax()) if some[2].any() else 2  # type: ignore[union-attr]
+                some = [some[0][:, :end], some[1], some[2][:, :end]]  # type: ignore[index]
+            hidden, targets, counted = self._predict(*some)  # type: ignore[arg-type]
             counted = torch.ones_like(targets, dtype=torch.bool) if counted is None else counted
             nats = readout.nats(hidden[counted], self._readout, targets[counted])
             parts.append(-torch.zeros(counted.shape, device=x.device).masked_scatter(counted, nats).sum(1))

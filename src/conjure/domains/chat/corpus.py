@@ -15,6 +15,7 @@ from typing import Any
 
 from conjure.core.errors import DataError
 from conjure.domains.protocol import Source
+from conjure.domains.text.corpus import text_in
 
 EMBEDDED = {"chitchat": "4,017 conversations of two people, by pip install chitchat-dataset (MIT)"}
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -157,7 +158,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read_file(file: Path, answered: bool = True) -> list[Any]:
-    text, kind = _text(file), file.suffix.lower()
+    text, kind = text_in(file), file.suffix.lower()
     if kind in (".csv", ".tsv"):
         return _table(text, file, "\t" if kind == ".tsv" else ",", answered)
     if kind == ".txt":
@@ -260,19 +261,6 @@ def _text_of(content: Any) -> str | None:
     if isinstance(content, list) and all(isinstance(p, dict) and isinstance(p.get("text"), str) for p in content):
         return "".join(part["text"] for part in content)
     return content if isinstance(content, str) else None
-
-
-def _text(file: Path) -> str:
-    raw = file.read_bytes()
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{file} is not UTF-8 text: byte {error.start} is 0x{raw[error.start]:02x}; save it as UTF-8"
-        ) from None
-    if "\0" in text:
-        raise DataError(f"{file} is not text: byte {raw.index(0)} is zero")
-    return text.replace("\r\n", "\n")
 
 
 def _checked(found: list[Any], name: str, path: str) -> tuple[list[Any], Source]:

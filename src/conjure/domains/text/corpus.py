@@ -92,11 +92,12 @@ def _from_path(path: Path) -> tuple[list[str], Source]:
     size = sum(f.stat().st_size for f in files)
     if size > LARGEST:
         raise DataError(f"{path} holds {size / 2**30:.1f} GiB of text; at most {LARGEST / 2**30:.0f} GiB can be read")
-    documents = [d for file in files for d in (_lines(file) if file.suffix == ".jsonl" else [_text(file)])]
+    documents = [d for file in files for d in (_lines(file) if file.suffix == ".jsonl" else [text_in(file)])]
     return _checked(documents, Source(path.name, str(path), _digest(documents), rows=len(documents)))
 
 
-def _text(file: Path) -> str:
+def text_in(file: Path) -> str:
+    """What a file of UTF-8 says; DataError names the byte that is none."""
     raw = file.read_bytes()
     try:
         text = raw.decode("utf-8-sig")
@@ -111,7 +112,7 @@ def _text(file: Path) -> str:
 
 def _lines(file: Path) -> list[str]:
     documents = []
-    for number, line in enumerate(_text(file).split("\n"), 1):
+    for number, line in enumerate(text_in(file).split("\n"), 1):
         if not line.strip():
             continue
         try:
