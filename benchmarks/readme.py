@@ -25,6 +25,8 @@ SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "flow_matching",
     "toys",
     "gan_mnist",
+    "ppo_throughput",
+    "human_loop",
 )
 
 
