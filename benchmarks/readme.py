@@ -32,6 +32,8 @@ SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "server_fuzz",
     "serving_load",
     "tool_schemas",
+    "ppo_throughput",
+    "human_loop",
 )
 
 

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from conjure.fitting import FitOptions, fit
+from tests.end_to_end.policies import train
 from tests.end_to_end.runs import RUNS, call
 from tests.end_to_end.worker import FAMILIES, recipe
 
@@ -38,3 +39,16 @@ def test_two_processes_equal_one(tmp_path: Path):
     assert (stopped / "checkpoint").exists()
     fit(recipe("decoder"), RUNS["decoder"][1], stopped, FitOptions(resume=True))
     assert distance(tmp_path / "one" / "decoder", stopped) < 2e-5
+
+
+@pytest.mark.slow
+def test_two_processes_improve_a_policy_as_one_does(tmp_path: Path):
+    """Complaint: PPO on many processes is another PPO. Slow: torchrun starts two processes with torch in each."""
+    if not torch.distributed.is_gloo_available():
+        pytest.skip("this torch has no gloo")
+    words = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29643"]
+    done = call([*words, "-m", "tests.end_to_end.policies", str(tmp_path / "two.safetensors")], cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-3000:]
+    train(tmp_path / "one.safetensors")
+    one, two = (load_file(tmp_path / f"{name}.safetensors") for name in ("one", "two"))
+    assert max((one[k] - two[k]).abs().max().item() for k in one) < 2e-5

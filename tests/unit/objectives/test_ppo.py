@@ -293,3 +293,16 @@ def test_an_adapted_policy_is_its_own_reference():
     for part in adapters(model).values():
         part.active = False
     assert torch.equal(before, model.trace(play.x, None, play.real)[0])
+
+
+def test_two_processes_draw_what_one_would():
+    model, x = policy(STREAM, Recurrent), torch.randint(7, (8, 3), generator=torch.Generator().manual_seed(1))
+    whole = roll_out(model, Batch(x, noise=Noise(3, "p")), 5, Choice())
+    for rank in (0, 1):
+        part = roll_out(model, Batch(x[rank::2], noise=Noise(3, "p", rank=rank, world=2)), 5, Choice())
+        assert torch.equal(part.x, whole.x[rank::2])
+    goal = ppo(minibatches=2)
+    one = list(goal._minibatches(Batch(x, noise=Noise(4, "p"))))
+    halves = [list(goal._minibatches(Batch(x[r::2], noise=Noise(4, "p", rank=r, world=2)))) for r in (0, 1)]
+    for k, rows in enumerate(one):
+        assert sorted(rows.tolist()) == sorted([2 * i + r for r in (0, 1) for i in halves[r][k].tolist()])

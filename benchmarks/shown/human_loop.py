@@ -1,0 +1,29 @@
+"""Reward models from simulated raters, and rounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shown.cells import cell
+
+ROWS = {
+    "accuracy, fresh answers": "accuracy",
+    "the same, all raters alike": "unweighted",
+    "Bayes ceiling": "ceiling",
+    "share of the ceiling": "share",
+    "calibration error": "ece",
+    "both careless raters found, nobody else": "careless_found",
+}
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    made = [
+        f"**Learning from simulated raters**, {found['prompts']} prompts by four answers, eight raters of whom two click "
+        f"at random ({found['machine']}, {found['day']}, commit {found['commit']}; {found['seeds']} seeds).",
+        "",
+        "| | |",
+        "|---|---|",
+    ]
+    made += [f"| {text} | {cell(found['figures'][key], 3)} |" for text, key in ROWS.items()]
+    made += [f"| true reward gained, round {k} | {cell(lap, 2)} |" for k, lap in enumerate(found["gold"], 1)]
+    return [*made, "", "`python benchmarks/human_loop.py`"]
