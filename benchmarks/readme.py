@@ -17,6 +17,7 @@ SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "tables_adult",
     "text_shakespeare",
     "forecasting_etth1",
+    "music_jsb",
     "likelihood_mnist",
     "engine_limits",
     "translation_multi30k",

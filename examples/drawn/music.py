@@ -10,14 +10,14 @@ from conjure.domains.music import corpus
 from conjure.domains.music.piece import LENGTH, PART, PITCH, START, TICKS, Piece, Pieces, bar_lines
 from conjure.domains.music.view import COLOURS
 
-SETTINGS = ["training.steps=250", "training.threads=1", "model.width=128", "model.hidden=160", "training.batch=8"]
+SETTINGS = ["training.steps=150", "training.threads=1", "model.width=96", "model.hidden=128", "training.batch=8"]
 RULES = {"parallels": "no", "end": "tonic", "range": "voices"}
 
 
 def draw() -> plt.Figure:
     """The held-out chorale is the last one; the model never saw it."""
     found, _ = corpus.read("chorales")
-    fitting = Pieces(tuple(p for p in found if p.end <= 60 * TICKS))
+    fitting = Pieces(tuple(p for p in found if p.end <= 48 * TICKS))
     held, learnt = fitting[-1], fitting[:-1]
     model = conjure.fit("music", learnt, settings=[*SETTINGS, "held_out=0.05"])
     written = composing.harmonize(model.artifact, held, RULES, seed=1)

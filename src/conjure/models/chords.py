@@ -207,7 +207,7 @@ class Chords(Model):
         sounded, earlier = _later(now, 0), _later(_later(now, 0), 0)
         ahead = None if given is None or self.ahead is None else self.ahead(given)
         entered = self._entered((_later(x, self.writer.vocab), sounded, earlier), 0, ahead)
-        y, _ = self.trunk(entered)
+        y, _ = self.trunk(self.drop(entered))
         logits = self.writer(self.drop(torch.cat([y, entered], 2)), x, now, sounded)
         if self.config.sets:
             near = torch.cat([torch.zeros_like(x[..., :1]), x[..., :-1]], 2)
@@ -218,9 +218,9 @@ class Chords(Model):
         """What the trunk is shown of frames from `start` on, (B, T, D)."""
         x = self.reader(*past)
         if ahead is not None:
-            return self.drop(x + ahead)
+            return x + ahead
         at = torch.arange(start, start + x.shape[1], device=x.device).unsqueeze(1)
-        return self.drop(x + sum(table(at % p) for table, p in zip(self.periods, PERIODS)))
+        return x + sum(table(at % p) for table, p in zip(self.periods, PERIODS))
 
     def _barred(self, near: Tensor, voice: int | None) -> Tensor:
         """Tokens that a set written from the highest note down cannot go on with; near (B, T, V), result with vocab."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from conjure.core.errors import ConfigError, DataError
-from conjure.domains.music.piece import LENGTH, PITCH, START, TICKS, VELOCITY, Part, Piece, changes, piece
+from conjure.domains.music.piece import LENGTH, PART, PITCH, START, TICKS, VELOCITY, Part, Piece, changes, piece
 
 LONGEST = 12 * 3600 * 4 * TICKS  # ticks; a note beyond twelve hours at 240 a minute is a broken file's
 
@@ -62,25 +62,41 @@ def quiet() -> Iterator[None]:
 def from_score(score: Any, name: str) -> Piece:
     """A symusic score; times are rounded to the nearest tick of ours."""
     tpq = score.ticks_per_quarter
-    rows, parts, bent = [], [], False
+    columns: list[dict[str, np.ndarray]] = []
+    parts, bent = [], False
     for track in score.tracks:
-        if not len(track.notes):
+        found = track.notes.numpy()
+        if not len(found["time"]):
             continue
-        columns = track.notes.numpy()
-        start = np.rint(columns["time"] * (TICKS / tpq)).astype(np.int64)
-        stop = np.rint((columns["time"] + columns["duration"].astype(np.int64)) * (TICKS / tpq)).astype(np.int64)
-        if len(stop) and (stop.max() > LONGEST or start.min() < 0):
-            raise DataError(f"{name} has a note at {int(stop.max()) // TICKS} quarter notes, so it is broken")
-        part = np.full(len(start), len(parts))
-        rows.append(np.stack([start, np.maximum(1, stop - start), columns["pitch"], columns["velocity"], part], 1))
+        columns.append(found)
         parts.append(Part(track.name.strip("\0 "), int(track.program), bool(track.is_drum)))
         bent = bent or len(track.pitch_bends) > 0
-    notes = np.concatenate(rows) if rows else np.zeros((0, 5))
+    notes = _rows(columns, TICKS / tpq)
+    if len(notes) and (
+        notes[:, START].min() < 0 or notes[:, START].max() > LONGEST or notes[:, LENGTH].max() > LONGEST
+    ):
+        raise DataError(f"{name} has a note at {int(notes[:, START].max()) // TICKS} quarter notes, so it is broken")
     meters = changes([(round(m.time * TICKS / tpq), m.numerator, m.denominator) for m in score.time_signatures])
     tempos = changes([(round(t.time * TICKS / tpq), float(t.qpm)) for t in score.tempos])
     remarks = ("pitch bends are left out: notes are whole semitones",) if bent else ()
     facts = {"meters": meters or ((0, 4, 4),), "tempos": tempos or ((0, 100.0),)}
     return piece(notes, tuple(parts), name=name, remarks=remarks, **facts)
+
+
+def _rows(columns: list[dict[str, np.ndarray]], scale: float) -> np.ndarray:
+    """Notes (n, 5) of the columns of each part, times brought to ticks of ours and rounded."""
+    if not columns:
+        return np.zeros((0, 5), np.int32)
+    time, length, pitch, velocity = (
+        np.concatenate([c[key] for c in columns]) if len(columns) > 1 else columns[0][key]
+        for key in ("time", "duration", "pitch", "velocity")
+    )
+    rows = np.empty((len(time), 5), np.int64)
+    rows[:, START] = np.rint(time * scale)
+    rows[:, LENGTH] = np.maximum(1, np.rint((time + length.astype(np.int64)) * scale) - rows[:, START])
+    rows[:, PITCH], rows[:, VELOCITY] = pitch, velocity
+    rows[:, PART] = np.repeat(np.arange(len(columns)), [len(c["time"]) for c in columns])
+    return rows
 
 
 def to_midi(one: Piece, path: Path) -> None:
