@@ -180,7 +180,8 @@ class LLM(Autoregression):
 
     def _packed(self) -> Packed:
         """The weights as C reads them, made anew when they changed."""
-        now = (self.kind, *((p.data_ptr(), p._version) for p in self.parameters()))
+        shut = [at for at, part in enumerate(self.modules()) if not getattr(part, "active", True)]  # adapters left out
+        now = (self.kind, *shut, *((p.data_ptr(), p._version) for p in self.parameters()))
         if self not in _PACKED or _PACKED[self][0] != now:
             _PACKED[self] = (now, Packed(self.trunk, self._readout, self.kind))
         return _PACKED[self][1]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from conjure.nets.compiled import library
 from conjure.nets.language import Cache, LanguageTrunk, Layer
+from conjure.nets.lora import Adapted
 from conjure.nets.rounding import BLOCK, round_blocks
 
 GROUP, LANES = 64, 16  # as in language.c
@@ -64,7 +65,7 @@ def serves(trunk: LanguageTrunk) -> bool:
     """Whether C can do it: plain float32 matrices on a CPU, neither gradient nor training asked for."""
     weights = [m.weight for m in trunk.modules() if isinstance(m, nn.Linear)]
     plain = all(type(w) is nn.Parameter and w.dtype == torch.float32 and w.is_cpu for w in weights)
-    known = all(type(m) in (nn.Linear, nn.Identity) for m in _matrices(trunk))
+    known = all(type(m) in (nn.Linear, Adapted) for m in _matrices(trunk))
     if not plain or not known or trunk.training or torch.is_grad_enabled():
         return False
     return trunk.anatomy.channels % 2 == 0 and library("language") is not None
@@ -78,6 +79,12 @@ def _matrices(trunk: LanguageTrunk) -> list[nn.Module]:
         for part, some in zip((layer.attention, layer.feed), names)
         for name in some
     ]
+
+
+def weight_of(linear: nn.Linear) -> Tensor:
+    """A layer's matrix, with its adapter where it has one that is not disabled."""
+    active = isinstance(linear, Adapted) and linear.active
+    return linear.weight + linear.difference() if active else linear.weight  # type: ignore[operator]
 
 
 class Packed:
@@ -96,15 +103,15 @@ class Packed:
     def _layer(self, at: int, layer: Layer) -> _Layer:
         a, f = layer.attention, layer.feed
         parts = (a.query, a.key, a.value)
-        entry = torch.cat([m.weight for m in parts])
+        entry = torch.cat([weight_of(m) for m in parts])
         bias = None if a.query.bias is None else torch.cat([m.bias for m in parts])
-        up, lift = f.up.weight, f.up.bias
+        up, lift = weight_of(f.up), f.up.bias
         if f.gate is not None:
-            up = _alternating(f.gate.weight, f.up.weight)
+            up = _alternating(weight_of(f.gate), up)
             lift = None if lift is None else _alternating(f.gate.bias, lift)
         norms = (layer.attention_norm, a.query_norm, a.key_norm, layer.feed_norm)
-        matrices = ((entry, bias), (a.out.weight, a.out.bias), (up, lift), (f.down.weight, f.down.bias))
-        turned = int(at not in getattr(self.anatomy, "unturned", ()))
+        matrices = ((entry, bias), (weight_of(a.out), a.out.bias), (up, lift), (weight_of(f.down), f.down.bias))
+        turned = int(at not in self.anatomy.unturned)
         return _Layer(*map(self._norm, norms), *(self._matrix(w, b) for w, b in matrices), None, None, turned)
 
     def _norm(self, norm: nn.Module | None) -> _Norm:

@@ -8,6 +8,7 @@ import torch
 from conjure.core.space import Tokens
 from conjure.models.llm import LLM
 from conjure.nets.compiled import library
+from conjure.nets.lora import adapters, add_lora, without_lora
 from conjure.nets.rounding import BLOCK, round_blocks
 from tests.unit.models.test_llm import SHAPES
 
@@ -84,6 +85,22 @@ def test_weights_that_moved_are_read_anew():
     model.trunk.layers[0].feed.up.weight.mul_(2)
     expected = model.logits(model._hidden(x, None))[:, -1]
     torch.testing.assert_close(model.read(x, model.begin(1)), expected, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_adapters_are_read_with_the_weights_unless_disabled():
+    model, x = made("llama", "fp32"), text(9, 1)[None]
+    before = model.read(x, model.begin(1))
+    add_lora(model, 2, 4.0)
+    for part in adapters(model).values():
+        part.lora_B.normal_(std=0.1, generator=torch.Generator().manual_seed(3))
+    expected = model.logits(model._hidden(x, None))[:, -1]
+    reading = model.begin(1)
+    assert reading.stepping is not None
+    torch.testing.assert_close(model.read(x, reading), expected, atol=1e-4, rtol=1e-4)
+    assert (expected - before).abs().max() > 0.01
+    with without_lora(model):
+        assert torch.equal(model.read(x, model.begin(1)), before)
 
 
 def test_blocks_of_weights_are_rounded_by_half_a_step_at_most():
