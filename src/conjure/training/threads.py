@@ -11,7 +11,6 @@ import torch
 from conjure.objectives.protocol import Objective
 from conjure.training.data import Examples
 
-
 LONG = 2.0  # seconds of a pass, from which one tells enough
 
 
