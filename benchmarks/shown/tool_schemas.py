@@ -6,9 +6,12 @@ from typing import Any
 
 
 def lines(found: dict[str, Any]) -> list[str]:
+    calling = [n for name, n in found["choices"].items() if name != "none"]
+    cut = sum(n["cut"] for n in calling) / sum(n["asked"] for n in calling)
     made = [
         f"**Calls of tools**, {found['schemas']:,} random JSON Schemas, a language model of random weights behind "
-        f"`conjure serve`, most answers cut by their limit in mid-call ({found['day']}, commit {found['commit']}).",
+        f"`conjure serve`; {100 * cut:.0f} % of the answers that may call ended at their limit of tokens "
+        f"({found['day']}, commit {found['commit']}).",
         "",
         "| tool_choice | answers | calls | parse | fit their schema | streamed = whole |",
         "|---|---|---|---|---|---|",
