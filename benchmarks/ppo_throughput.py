@@ -25,7 +25,7 @@ from stage import ROOT, interval, peer_python, write
 
 HERE = Path(__file__).resolve().parent
 VOCAB, WANTED, PROMPT, DRAWN, BATCH, EPOCHS = 65, 5, 8, 32, 32, 4
-RATE, PRICE, WINDOW = 1e-3, 0.02, 5
+RATE, PRICE, WINDOW = 1e-3, 0.002, 5
 DISTANCES = (5, 10)
 
 
@@ -119,7 +119,7 @@ def main() -> None:
     pairs = list(zip(*runs.values()))
     ratios = {k: interval([a[k] / b[k] for a, b in pairs]) for k in ("episodes_a_second", "peak", "grown")}
     curves = {name: [r["curve"] for r in found] for name, found in runs.items()}
-    result = {"figures": figures, "ratios": ratios, "updates": asked.updates, "repeats": asked.repeats}
+    result = {"figures": figures, "ratios": ratios, "updates": asked.updates, "repeats": asked.repeats, "price": PRICE}
     print(write("ppo_throughput", result | {"curves": curves}))
 
 

@@ -18,7 +18,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     made = [
         f"**PPO**, a character policy of 0.8 M parameters, 8 + 32 tokens, 32 episodes, 4 epochs, one thread "
         f"({found['machine']}, {found['day']}, commit {found['commit']}; {found['repeats']} runs of {found['updates']} "
-        "updates). Ratios are of neighbouring runs.",
+        f"updates, {found['price']:g} a nat). Ratios are of neighbouring runs.",
         "",
         f"| | {' | '.join(names)} | ratio |",
         "|---" * (len(names) + 2) + "|",
