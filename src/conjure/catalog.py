@@ -29,6 +29,7 @@ MODELS = {
     "forecaster": "conjure.models.forecaster:Forecaster",
     "gan": "conjure.models.gan:Generator",
     "independent": "conjure.models.independent:Independent",
+    "marginals": "conjure.models.marginals:Marginals",
     "markov": "conjure.models.markov:Markov",
     "pixels": "conjure.models.pixels:Pixels",
     "recurrent": "conjure.models.recurrent:Recurrent",
@@ -39,6 +40,7 @@ MODELS = {
 OBJECTIVES = {
     "counting": "conjure.objectives.counting:Counting",
     "cycle": "conjure.objectives.cycle:Cycle",
+    "entropy": "conjure.objectives.entropy:Entropy",
     "expectation": "conjure.objectives.expectation:Expectation",
     "iwae": "conjure.objectives.iwae:IWAE",
     "elbo": "conjure.objectives.elbo:ELBO",

@@ -52,6 +52,8 @@ def fit(
     minutes: Annotated[float | None, typer.Option(help="Wall time to use; the schedule adapts.")] = None,
     seed: Annotated[int | None, typer.Option(help="Root of all randomness.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
+    epsilon: Annotated[float | None, typer.Option(help="Differential privacy: all that the run may tell.")] = None,
+    delta: Annotated[float | None, typer.Option(help="Its delta; 1e-5 unless you say otherwise.")] = None,
 ) -> None:
     """Learn a model of your data."""
     if model and recipe:
@@ -60,10 +62,14 @@ def fit(
         raise ConfigError(f"--minutes is {minutes:g}; it should be a finite number above zero")
     from conjure.fitting import FitOptions
     from conjure.fitting import fit as run
-    from conjure.screen import Watch
+    from conjure.screen import Watch, describe_privacy
     from conjure.training.distributed import leave
     from conjure.verbs import recipe_for
 
+    if delta is not None and epsilon is None:
+        raise ConfigError("--delta is part of a privacy budget: give --epsilon too")
+    asked = {"epsilon": epsilon, "delta": delta}
+    settings = [*(settings or []), *(f"privacy.{k}={v!r}" for k, v in asked.items() if v is not None)]
     chosen = recipe_for(product, model=model, recipe=recipe, settings=settings, through=through, start=start)
     chosen = chosen.with_seed(seed)
     first = os.environ.get("RANK", "0") == "0"
@@ -75,6 +81,8 @@ def fit(
         loss = metrics["held_out_loss"]
         held_out = "" if loss is None else f", held-out loss {loss:.4f}"
         typer.echo(f"{metrics['steps']} steps in {metrics['seconds']:.0f} s{held_out}")
+        if "privacy" in made.card:
+            typer.echo(describe_privacy(made.card["privacy"]))
         typer.echo(f"artifact: {out}")
 
 

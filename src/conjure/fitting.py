@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from conjure import artifact as artifacts
-from conjure import catalog
+from conjure import catalog, private
 from conjure.artifact import Artifact
 from conjure.beginning import Beginning, beginning
 from conjure.core.config import fill
@@ -53,31 +53,39 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
         recipe = replace(recipe, training={**training, "minutes": options.minutes})
     training = fill(Training, recipe.training, "training")
     _, _, objective_config = recipe.configs()
+    ledger = private.ledger_of(recipe, options.resume)
     processes = join(training.device)
     folder = Path(out) if out is not None else None
     corpus = catalog.part(recipe.domain, "corpus")
     objects, source = corpus.read(data)
     before = beginning(recipe)
     if folder:
-        _claim(folder, before, source, options.resume, processes)
+        _claim(folder, before, private.unnamed(source) if ledger else source, options.resume, processes)
 
-    codec, parts = _encode(recipe, objects, before.learn, folder)
+    if ledger:
+        codec, parts, source = private.encoded(recipe, objects, source, ledger)
+    else:
+        codec, parts = _encode(recipe, objects, before.learn, folder)
     if hasattr(codec, "describe"):
         options.say(codec.describe())
     train, held_out = (None if p is None else Examples(p, recipe.seed) for p in parts)
-    notes = [*getattr(codec, "notes", []), *before.notes(source)]
-    if (size := training.batch * training.accumulate) > len(train):
+    notes = [*getattr(codec, "notes", []), *before.notes(source), *(ledger.notes if ledger else [])]
+    if not ledger and (size := training.batch * training.accumulate) > len(train):
         notes.append(f"A batch of {size} is more than the {len(train)} training examples: each step takes all of them.")
     for note in notes:
         options.say(note)
     model = before.model(codec)
     objective = catalog.resolve("objectives", recipe.objective)(model, objective_config)
-    trainer = Trainer(objective, training, (train, held_out), seed=recipe.seed, folder=folder, processes=processes)
+    if ledger:
+        objective.under(ledger)
+    journalled = None if ledger else folder  # a journal of losses would tell of single rows
+    trainer = Trainer(objective, training, (train, held_out), seed=recipe.seed, folder=journalled, processes=processes)
     if options.resume and not trainer.resume():
         options.say(f"{folder} has no checkpoint yet: starting from the beginning")
     with _interruptible(trainer):
         summary = trainer.run(options.watch)
     made = Artifact(recipe, codec, model, first=before.first)
+    made.card = {"privacy": ledger.certificate()} if ledger else {}
     return _finished(made, source, summary | {"notes": notes}, folder, processes)
 
 
@@ -166,7 +174,7 @@ def _finished(
 ) -> Artifact:
     """Give the artifact its card and write it; a finished run needs no checkpoint any more."""
     notes = summary.pop("notes") + [f"Warned in training: {line}" for line in summary.pop("warnings")]
-    made.card = {
+    made.card = made.card | {
         "made": datetime.now(UTC).date().isoformat(),
         "source": asdict(source),
         "metrics": summary,
