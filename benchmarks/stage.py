@@ -23,13 +23,13 @@ PEERS = ROOT / "benchmarks" / ".peers"
 SHARED = ROOT.parent / "shared" / "data"
 
 
-def peer_python(name: str, packages: list[str], unwanted: list[str] | None = None) -> Path:
-    """The Python of a peer's own environment, made on first use."""
+def peer_python(name: str, packages: list[str], unwanted: list[str] | None = None, *, pinned: bool = True) -> Path:
+    """The Python of a peer's own environment, made on first use; with our torch unless the peer wants its own."""
     home = PEERS / name
     python = home / "bin" / "python"
     if not (home / ".ready").exists():
         subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", "torch==2.13.0", *packages], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *["torch==2.13.0"] * pinned, *packages], check=True)
         if unwanted:
             subprocess.run([str(python), "-m", "pip", "uninstall", "-q", "-y", *unwanted], check=True)
         (home / ".ready").touch()

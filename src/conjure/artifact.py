@@ -234,7 +234,26 @@ def _card(artifact: Artifact) -> str:
         recipe.to_json(),
         "```",
         "",
+        *_privacy(card.get("privacy")),
         "Samples resemble the data above and can carry its biases; they are not a proof of anonymity.",
         "Judge them with `conjure evaluate` before use.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _privacy(claim: dict[str, Any] | None) -> list[str]:
+    """What a private run promises, for people; `artifact.json` has it for machines."""
+    if not claim:
+        return []
+    return [
+        "## Differential privacy",
+        "",
+        f"epsilon {claim['epsilon']:g}, delta {claim['delta']:g} for one row more or less, of which "
+        f"{claim['epsilon_spent']:.4f} was spent: {claim['private']} come out of it.",
+        f"Taken for public: {claim['public']}. Noise: {claim['noise']}. Accountant: {claim['accountant']}.",
+        "",
+        "| looked at | counts | noise scale | mu |",
+        "|---|---|---|---|",
+        *(f"| {e['what']} | {e['counts']} | {e['scale']:.1f} | {e['mu']:.4f} |" for e in claim["entries"]),
+        "",
+    ]

@@ -34,6 +34,7 @@ MODELS = {
     "gan": "conjure.models.gan:Generator",
     "independent": "conjure.models.independent:Independent",
     "llm": "conjure.models.llm:LLM",
+    "marginals": "conjure.models.marginals:Marginals",
     "markov": "conjure.models.markov:Markov",
     "pixels": "conjure.models.pixels:Pixels",
     "recurrent": "conjure.models.recurrent:Recurrent",
@@ -45,6 +46,7 @@ MODELS = {
 OBJECTIVES = {
     "counting": "conjure.objectives.counting:Counting",
     "cycle": "conjure.objectives.cycle:Cycle",
+    "entropy": "conjure.objectives.entropy:Entropy",
     "expectation": "conjure.objectives.expectation:Expectation",
     "infilling": "conjure.objectives.infilling:Infilling",
     "iwae": "conjure.objectives.iwae:IWAE",

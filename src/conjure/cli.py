@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from conjure.core.errors import ConfigError, ConjureError
+from conjure.products.exporting import export
 from conjure.products.serving import serve
 
 app = typer.Typer(
@@ -58,6 +59,8 @@ def fit(
     minutes: Annotated[float | None, typer.Option(help="Wall time to use; the schedule adapts.")] = None,
     seed: Annotated[int | None, typer.Option(help="Root of all randomness.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
+    epsilon: Annotated[float | None, typer.Option(help="Differential privacy: all that the run may tell.")] = None,
+    delta: Annotated[float | None, typer.Option(help="Its delta; 1e-5 unless you say otherwise.")] = None,
 ) -> None:
     """Learn a model of your data."""
     if model and recipe:
@@ -66,10 +69,14 @@ def fit(
         raise ConfigError(f"--minutes is {minutes:g}; it should be a finite number above zero")
     from conjure.fitting import FitOptions
     from conjure.fitting import fit as run
-    from conjure.screen import Watch
+    from conjure.screen import Watch, describe_privacy
     from conjure.training.distributed import leave
     from conjure.verbs import recipe_for
 
+    if delta is not None and epsilon is None:
+        raise ConfigError("--delta is part of a privacy budget: give --epsilon too")
+    asked = {"epsilon": epsilon, "delta": delta}
+    settings = [*(settings or []), *(f"privacy.{k}={v!r}" for k, v in asked.items() if v is not None)]
     chosen = recipe_for(product, model=model, recipe=recipe, settings=settings, through=through, start=start)
     chosen = chosen.with_seed(seed)
     first = os.environ.get("RANK", "0") == "0"
@@ -83,6 +90,8 @@ def fit(
         held_out = "" if loss is None else f", held-out loss {loss:.4f}"
         held_out += "" if before is None else f" ({before:.4f} at the start)"
         typer.echo(f"{metrics['steps']} steps in {metrics['seconds']:.0f} s{held_out}")
+        if "privacy" in made.card:
+            typer.echo(describe_privacy(made.card["privacy"]))
         typer.echo(f"artifact: {out}")
 
 
@@ -111,21 +120,7 @@ def sample(
         typer.echo(catalog.part(opened.recipe.domain, "view").to_text(objects))
 
 
-@app.command()
-def export(
-    folder: Folder,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="A new folder.")],
-    form: Annotated[str, typer.Option("--as", help="huggingface: what transformers, vLLM and others open.")] = (
-        "huggingface"
-    ),
-    weights: Annotated[str, typer.Option(help="fp32, fp16 or bf16.")] = "fp32",
-) -> None:
-    """Write a language model in the form that other tools open."""
-    from conjure.pretrained import saving
-
-    if form != "huggingface":
-        raise ConfigError(f"--as can be huggingface, not {form!r}")
-    typer.echo(f"wrote {saving.save(_opened(folder), out, weights=weights)}")
+app.command()(export)
 
 
 @app.command()

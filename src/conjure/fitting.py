@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from conjure import artifact as artifacts
-from conjure import catalog
+from conjure import catalog, private
 from conjure.artifact import Artifact
 from conjure.beginning import Beginning, beginning
 from conjure.core.config import fill
@@ -52,32 +52,37 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     A run that was stopped leaves a checkpoint; the same call with `resume` goes on from it.
     """
     options = options or FitOptions()
-    if options.minutes:
-        training = {k: v for k, v in recipe.training.items() if k not in ("steps", "epochs")}
-        recipe = replace(recipe, training={**training, "minutes": options.minutes})
+    recipe = _within(recipe, options.minutes)
     training = fill(Training, recipe.training, "training")
     _, _, objective_config = recipe.configs()
+    ledger = private.ledger_of(recipe, options.resume)
     processes = join(training.device)
     folder = Path(out) if out is not None else None
     corpus = catalog.part(recipe.domain, "corpus")
     objects, source = corpus.read(data)
     before = beginning(recipe, opening.load)
     if folder:
-        _claim(folder, before, source, options.resume, processes)
+        _claim(folder, before, private.unnamed(source) if ledger else source, options.resume, processes)
 
-    codec, parts = _encode(recipe, objects, before.learn, folder)
+    if ledger:
+        codec, parts, source = private.encoded(recipe, objects, source, ledger)
+    else:
+        codec, parts = _encode(recipe, objects, before.learn, folder)
     if hasattr(codec, "describe"):
         options.say(codec.describe())
     train, held_out = (None if p is None else Examples(p, recipe.seed) for p in parts)
-    notes = [*getattr(codec, "notes", []), *before.notes(source)]
-    if (size := training.batch * training.accumulate) > len(train):
+    notes = [*getattr(codec, "notes", []), *before.notes(source), *(ledger.notes if ledger else [])]
+    if not ledger and (size := training.batch * training.accumulate) > len(train):
         notes.append(f"A batch of {size} is more than the {len(train)} training examples: each step takes all of them.")
     for note in notes:
         options.say(note)
     model = before.model(codec)
     adapt(model, training, recipe.seed)
     objective = catalog.resolve("objectives", recipe.objective)(model, objective_config)
-    trainer = Trainer(objective, training, (train, held_out), seed=recipe.seed, folder=folder, processes=processes)
+    if ledger:
+        objective.under(ledger)
+    journalled = None if ledger else folder  # a journal of losses would tell of single rows
+    trainer = Trainer(objective, training, (train, held_out), seed=recipe.seed, folder=journalled, processes=processes)
     resumed = options.resume and trainer.resume()
     if options.resume and not resumed:
         options.say(f"{folder} has no checkpoint yet: starting from the beginning")
@@ -87,7 +92,16 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
         summary = trainer.run(options.watch)
     notes += before.gained(summary)
     made = Artifact(recipe, codec, model, first=before.first)
+    made.card = {"privacy": ledger.certificate()} if ledger else {}
     return _finished(made, source, summary | {"notes": notes}, folder, processes)
+
+
+def _within(recipe: Recipe, minutes: float | None) -> Recipe:
+    """The recipe for so much wall time, instead of its own steps and epochs."""
+    if not minutes:
+        return recipe
+    training = {k: v for k, v in recipe.training.items() if k not in ("steps", "epochs")}
+    return replace(recipe, training={**training, "minutes": minutes})
 
 
 def _encode(
@@ -167,7 +181,7 @@ def _finished(
 ) -> Artifact:
     """Give the artifact its card and write it; a finished run needs no checkpoint any more."""
     notes = summary.pop("notes") + [f"Warned in training: {line}" for line in summary.pop("warnings")]
-    made.card = {
+    made.card = made.card | {
         "made": datetime.now(UTC).date().isoformat(),
         "source": asdict(source),
         "metrics": summary,

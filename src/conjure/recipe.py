@@ -11,6 +11,7 @@ from typing import Any
 from conjure import catalog
 from conjure.core.config import assign, fill, plain
 from conjure.core.errors import ConfigError
+from conjure.core.privacy import Budget
 from conjure.core.space import Space
 
 
@@ -20,7 +21,7 @@ class Recipe:
 
     `training` holds the fields of `training.trainer.Training`. `through` is the folder of an artifact whose codes
     of the data are modelled instead of the data itself ("?" where it is still to be named), `start` that of one whose
-    codec and weights this run begins with.
+    codec and weights this run begins with, `privacy` the epsilon and delta that all of it may spend.
     """
 
     domain: str
@@ -34,9 +35,9 @@ class Recipe:
     seed: int = 0
     through: str = ""
     start: str = ""
+    privacy: dict[str, Any] = field(default_factory=dict)
 
     # The words a person writes: [model] name = "vae", width = 256; --set model.width=256.
-    GROUPS = ("codec", "model", "objective", "training")
 
     def nested(self) -> dict[str, Any]:
         """As people write it: one group of settings per part, each with its name."""
@@ -50,6 +51,7 @@ class Recipe:
             "training": dict(self.training),
             **({"through": self.through} if self.through else {}),
             **({"start": self.start} if self.start else {}),
+            **({"privacy": dict(self.privacy)} if self.privacy else {}),
         }
 
     @classmethod
@@ -72,6 +74,7 @@ class Recipe:
             known.seed,
             known.through,
             known.start,
+            dict(known.privacy),
         )
 
     def with_settings(self, words: list[str] | tuple[str, ...]) -> Recipe:
@@ -85,6 +88,11 @@ class Recipe:
         """This recipe for the codes of an artifact; of the codec's settings those stay that codes know too."""
         known = {f.name for f in fields(catalog.codec(self.domain, True).Config)}
         return replace(self, through=folder, codec={k: v for k, v in self.codec.items() if k in known})
+
+    @property
+    def budget(self) -> Budget | None:
+        """The privacy budget, None for a run without one; ConfigError for one that makes no sense."""
+        return fill(Budget, self.privacy, "privacy") if self.privacy else None
 
     def configs(self) -> tuple[Any, Any, Any]:
         """(codec, model, objective) settings as their dataclasses, unknown keys refused by full name."""
@@ -119,6 +127,7 @@ class _Nested:
     model: dict[str, Any] = field(default_factory=dict)
     objective: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    privacy: dict[str, Any] = field(default_factory=dict)
 
 
 def read_recipe(path: Path) -> Recipe:

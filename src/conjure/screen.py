@@ -100,6 +100,12 @@ def describe_scores(nats: np.ndarray, kind: str) -> str:
     )
 
 
+def describe_privacy(certificate: dict[str, Any]) -> str:
+    """The claim of a private run, with what an audit found where there was one."""
+    said = f"differentially private: epsilon {certificate['epsilon']:g}, delta {certificate['delta']:g}"
+    return f"{said}, preprocessing included; spent {certificate['epsilon_spent']:.4f} (one row more or less)"
+
+
 def describe_report(report: Any) -> str:
     """The report's figures as a table: ours, interval, baseline, ceiling."""
     head = f"{'':<34}{'ours':>9}  {'95 % interval':<19}{'baseline':>9}{'ceiling':>9}"

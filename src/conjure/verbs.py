@@ -99,8 +99,12 @@ def recipe_for(
     """The run that an app, a model or recipe name (or TOML file) and `a.b=c` settings describe.
 
     `through` is the folder of an artifact of the same kind of data, whose codes are then modelled; `start` that of one
-    to go on from, or weights of others (`pretrained.opening`): its recipe is taken where none is named.
+    to go on from, or weights of others (`pretrained.opening`): its recipe is taken where none is named. Settings of
+    `privacy` ask for differential privacy; unless a model is named, by the family made for that.
     """
+    private = any(word.strip().startswith("privacy.") for word in settings or [])
+    if private and not (model or recipe or start):
+        recipe = "private"
     product = catalog.resolve("apps", app)
     if recipe and recipe.endswith(".toml"):
         if not Path(recipe).is_file():
@@ -119,7 +123,7 @@ def recipe_for(
         chosen = replace(chosen, start=str(start))
     if through is not None:
         chosen = chosen.with_through(str(through))
-    return chosen.with_settings(settings or [])
+    return (replace(chosen, held_out=0.0) if private else chosen).with_settings(settings or [])
 
 
 def _going_on(product: App, name: str | None, start: str | Path) -> Recipe:
@@ -144,9 +148,13 @@ def fit(
     options: FitOptions | None = None,
     **choice: Any,
 ) -> Generative:
-    """Learn a model: `fit("tables", frame)`. `choice` is what `recipe_for` takes: model, recipe, settings, start ..."""
+    """Learn a model: `fit("tables", frame)`. `choice` is what `recipe_for` takes: model, recipe, settings, start; and
+    `budget`, such as {"epsilon": 1.0, "delta": 1e-5}, for differential privacy.
+    """
     from conjure import fitting  # here, so that loading and sampling never import training
 
+    if budget := choice.pop("budget", None):
+        choice["settings"] = [*(choice.get("settings") or []), *(f"privacy.{k}={v!r}" for k, v in budget.items())]
     chosen = recipe_for(app, **choice).with_seed(seed)
     return Generative(fitting.fit(chosen, data, out, options))
 

@@ -29,6 +29,7 @@ TINY: dict[str, tuple[dict[str, Any], str]] = {
     "gan, minmax": ({"width": 16, "layers": 1, "latent": 4, "components": 3}, "minmax"),
     "independent": ({}, "counting"),
     "llm": ({"width": 16, "layers": 1, "heads": 2, "groups": 1}, "likelihood"),
+    "marginals": ({"particles": 4}, "entropy"),
     "markov": ({"order": 2}, "counting"),
     "pixels": ({"width": 16, "reach": 2}, "likelihood"),
     "recurrent": ({"width": 16}, "likelihood"),

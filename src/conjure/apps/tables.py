@@ -74,6 +74,18 @@ def flow() -> Recipe:
     )
 
 
+def marginals() -> Recipe:
+    """Two-way marginals and what they say of rows: the family for a privacy budget (--epsilon)."""
+    return Recipe(
+        domain="table",
+        model="marginals",
+        objective="entropy",
+        codec={"bins": 16},
+        training={"steps": 1, "threads": 1, "validate_every": 1_000_000},
+        held_out=0.0,
+    )
+
+
 def independent() -> Recipe:
     """Every column by itself: the baseline."""
     return Recipe(
@@ -101,6 +113,8 @@ APP = App(
         "autoencoder": autoencoder,
         "gan": gan,
         "flow": flow,
+        "marginals": marginals,
+        "private": marginals,
         "independent": independent,
     },
     "default",

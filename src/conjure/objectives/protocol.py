@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from conjure.core.batch import Batch
+from conjure.core.errors import ConfigError
+from conjure.core.privacy import Ledger
 from conjure.models.protocol import Model
 
 
@@ -29,6 +31,7 @@ class Objective(nn.Module):
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    whole: ClassVar[bool] = False  # True when `prepare` must see every training example, not a sample of them
     pure: ClassVar[bool] = True  # False when moves() changes the model by itself (counting, expectation maximisation)
 
     def __init__(self, model: Model, config: Any):
@@ -76,6 +79,12 @@ class Objective(nn.Module):
 
         For what is found in the data before training starts, such as a structure or a first clustering.
         """
+
+    def under(self, ledger: Ledger) -> None:
+        """Told before anything else that all that is looked at must go through a privacy budget's ledger."""
+        raise ConfigError(
+            f"{type(self).__name__} cannot keep to a privacy budget; the objective entropy can (model marginals)"
+        )
 
     def progress(self, fraction: float) -> None:
         """Told before each step how much of the run is done, in [0, 1]: for annealed terms."""

@@ -43,3 +43,19 @@ def attack(
     typer.echo("\n".join(report.summary))
     for path in report.write(out):
         typer.echo(f"wrote {path}")
+
+
+@tables.command()
+def audit(
+    data: Annotated[str, typer.Argument(help="The table that a private run learns from.")],
+    epsilon: Annotated[float, typer.Option(help="The claim.")],
+    delta: Annotated[float, typer.Option(help="Its delta.")] = 1e-5,
+    canaries: Annotated[int, typer.Option(help="Rows to plant and to guess again.")] = 500,
+    seed: Annotated[int, typer.Option(help="Seed of canaries; noise is never seeded.")] = 0,
+) -> None:
+    """Try a privacy claim: plant rows, guess which a private fit saw, bound epsilon from below."""
+    from conjure import auditing, catalog
+
+    words = [f"privacy.epsilon={epsilon!r}", f"privacy.delta={delta!r}"]
+    recipe = catalog.resolve("apps", "tables").recipe("private").with_settings(words)
+    typer.echo(auditing.audit(recipe, data, canaries=canaries, seed=seed).describe())

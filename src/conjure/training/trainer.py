@@ -91,7 +91,8 @@ class Trainer:
         """Train to the end; leaves the best (or averaged, or last) weights in the model and returns a summary."""
         c = self.counters
         if c.step == 0:
-            sample = self.examples.batch(0, PREPARE_FROM).to(self.processes.device)
+            looked_at = len(self.examples) if self.objective.whole else PREPARE_FROM
+            sample = self.examples.batch(0, looked_at).to(self.processes.device)
             self.objective.prepare(sample, len(self.examples))
         self.journal = Journal(self.folder if self.processes.first else None, c.step, self.training.board)
         c.threads = c.threads or choose_threads(self.objective, self.examples, self.training)

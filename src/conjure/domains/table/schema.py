@@ -66,7 +66,7 @@ class Schema:
     def infer(cls, frame: pd.DataFrame, declared: dict[str, Any] | None = None) -> Schema:
         """From training data, `declared` (as in a schema file) taking precedence; DataError, ConfigError."""
         declared = declared or {}
-        columns = _declared_columns(declared, list(frame.columns))
+        columns = declared_columns(declared, list(frame.columns))
         rules = tuple(declared.get("rules", ()))
         # A column that a rule ties to others is modelled even if it looks like an id or never changes.
         tying = "\n".join(r for r in rules if not r.strip().startswith("unique:"))
@@ -133,7 +133,7 @@ def load(schema: str | dict[str, Any] | None) -> dict[str, Any]:
     return dict(schema)
 
 
-def _declared_columns(declared: dict[str, Any], names: list[str]) -> dict[str, dict[str, Any]]:
+def declared_columns(declared: dict[str, Any], names: list[str]) -> dict[str, dict[str, Any]]:
     known = ["kind", "decimals", "form"]
     columns = {k: {"kind": v} if isinstance(v, str) else v for k, v in declared.get("columns", {}).items()}
     for name, settings in columns.items():
