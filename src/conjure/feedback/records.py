@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from conjure.core.errors import DataError
 from conjure.feedback.rankings import Ranked
 
+SPEAKER = "\n\nAssistant:"  # before an answer, in dialogues written as one text
 TOKEN = "imported"  # of raters who were not asked here
 FORMS = (
     "pairs (prompt, chosen, rejected), rankings (prompt, completions, ranks), records of Argilla (fields, responses) "
@@ -81,6 +83,8 @@ def _rankings(record: Any, where: str) -> list[Ranked]:
             return _label_studio(record, where)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise DataError(f"{where} is not such a record ({type(error).__name__}: {error}): known are {FORMS}") from None
+    if "prompt" not in record and all(isinstance(record.get(k), str) for k in ("chosen", "rejected")):
+        record = _dialogue(record)
     if not isinstance(record.get("prompt"), str):
         raise DataError(f'{where} has no "prompt": known are {FORMS}')
     rater = str(record.get("rater", TOKEN))
@@ -90,6 +94,16 @@ def _rankings(record: Any, where: str) -> list[Ranked]:
         scores = record.get("scores") or {}
         return [_checked((record["prompt"], record["completions"], record["ranks"], rater), where, scores)]
     raise DataError(f'{where} needs "chosen" and "rejected", or "completions" and "ranks"')
+
+
+def _dialogue(record: dict[str, Any]) -> dict[str, Any]:
+    """Two whole dialogues that part in their last answer (the form of Bai et al. 2022): what they share is the prompt."""
+    shared = os.path.commonprefix([record["chosen"], record["rejected"]])
+    at = shared.rfind(SPEAKER)
+    if at < 0:
+        return record
+    cut = at + len(SPEAKER)
+    return {**record, "prompt": shared[:cut], "chosen": record["chosen"][cut:], "rejected": record["rejected"][cut:]}
 
 
 def _argilla(record: dict[str, Any], where: str) -> list[Ranked]:

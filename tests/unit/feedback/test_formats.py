@@ -141,3 +141,14 @@ def test_pairs_of_one_rater_are_joined_and_circles_become_ties(tmp_path):
     assert load(other, other.open_round("first"), tmp_path / "pairs.jsonl") == 2
     found = {one.prompt: dict(zip(one.completions, one.ranks)) for one in ranked(other, 1)}
     assert found == {"p": {"a": 1.0, "b": 2.0, "c": 3.0}, "q": {"a": 1.0, "b": 1.0, "c": 1.0}}
+
+
+def test_dialogues_that_part_in_their_last_answer_come_in(tmp_path):
+    start = "\n\nHuman: hi\n\nAssistant: hello\n\nHuman: why?\n\nAssistant:"
+    line = json.dumps({"chosen": start + " because", "rejected": start + " be gone"})
+    (tmp_path / "hh.jsonl").write_text(line + "\n")
+    other = Store(tmp_path / "other.db")
+    load(other, other.open_round("first"), tmp_path / "hh.jsonl")
+    (one,) = ranked(other, 1)
+    assert one.prompt == start
+    assert dict(zip(one.completions, one.ranks)) == {" because": 1.0, " be gone": 2.0}
