@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,13 +96,14 @@ def _rankings(record: Any, where: str) -> list[Ranked]:
 
 
 def _dialogue(record: dict[str, Any]) -> dict[str, Any]:
-    """Two whole dialogues that part in their last answer (the form of Bai et al. 2022): what they share is the prompt."""
-    shared = os.path.commonprefix([record["chosen"], record["rejected"]])
-    at = shared.rfind(SPEAKER)
+    """Two whole dialogues that part in their last answer (as of Bai et al. 2022): what they share is the prompt."""
+    one, other = record["chosen"], record["rejected"]
+    parts = next((k for k, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))
+    at = one.rfind(SPEAKER, 0, parts)
     if at < 0:
         return record
     cut = at + len(SPEAKER)
-    return {**record, "prompt": shared[:cut], "chosen": record["chosen"][cut:], "rejected": record["rejected"][cut:]}
+    return {**record, "prompt": one[:cut], "chosen": one[cut:], "rejected": other[cut:]}
 
 
 def _argilla(record: dict[str, Any], where: str) -> list[Ranked]:
