@@ -18,8 +18,8 @@ ROWS = {
 
 def lines(found: dict[str, Any]) -> list[str]:
     made = [
-        f"**Learning from simulated raters**, {found['prompts']} prompts by four answers, eight raters of whom two click "
-        f"at random ({found['machine']}, {found['day']}, commit {found['commit']}; {found['seeds']} seeds).",
+        f"**Learning from simulated raters**, {found['prompts']} prompts by four answers, eight raters, two of whom "
+        f"click at random ({found['machine']}, {found['day']}, commit {found['commit']}; {found['seeds']} seeds).",
         "",
         "| | |",
         "|---|---|",
