@@ -25,14 +25,16 @@ def lines(found: dict[str, Any]) -> list[str]:
     ]
     whole, speed = found["without a copied run"], found["speed"]
     reads = [
-        f"files {name} {v['times faster']:.0f} times faster than pretty_midi" for name, v in found["reading"].items()
+        f"files {name} {v['times faster']:.0f} times as fast as pretty_midi" for name, v in found["reading"].items()
     ]
-    made += [
-        "",
-        f"Free samples: {', '.join(faults)}; {whole['conjure']:.1%} without a run of 16 training notes in any key (real "
-        f"test chorales: {whole['Bach']:.1%}). {speed['quarter notes a second, one']:.0f} quarter notes written a CPU-second "
-        f"alone, {speed['quarter notes a second, sixteen']:.0f} sixteen side by side, first frame after "
-        f"{1000 * speed['first frame, s']:.0f} ms; sound at {speed['sound, share of real time']:.4f} of real time; reading: "
-        f"{'; '.join(reads)}.",
-    ]
+    told = (
+        f"Free samples: {', '.join(faults)}",
+        f"{whole['conjure']:.1%} without a run of 16 training notes in any key (real test chorales: {whole['Bach']:.1%})",
+        f"{speed['quarter notes a second, one']:.0f} quarter notes written a CPU-second alone",
+        f"{speed['quarter notes a second, sixteen']:.0f} sixteen side by side",
+        f"first frame after {1000 * speed['first frame, s']:.0f} ms",
+        f"sound at {speed['sound, share of real time']:.4f} of real time",
+        f"reading {', '.join(reads)}",
+    )
+    made += ["", "; ".join(told) + "."]
     return [*made, "", "`python benchmarks/music_verbs.py`"]
