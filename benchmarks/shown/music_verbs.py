@@ -29,7 +29,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     ]
     told = (
         f"Free samples: {', '.join(faults)}",
-        f"{whole['conjure']:.1%} without a run of 16 training notes in any key (real test chorales: {whole['Bach']:.1%})",
+        f"{whole['conjure']:.1%} without a run of 16 training notes in any key (Bach: {whole['Bach']:.1%})",
         f"{speed['quarter notes a second, one']:.0f} quarter notes written a CPU-second alone",
         f"{speed['quarter notes a second, sixteen']:.0f} sixteen side by side",
         f"first frame after {1000 * speed['first frame, s']:.0f} ms",
