@@ -18,6 +18,7 @@ SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "text_shakespeare",
     "forecasting_etth1",
     "music_jsb",
+    "music_verbs",
     "likelihood_mnist",
     "engine_limits",
     "translation_multi30k",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 
-import numpy as np
-
+from conjure.core.errors import ConfigError
+from conjure.domains.music.engraving import to_svg
 from conjure.domains.music.piece import LENGTH, PART, PITCH, START, TICKS, Piece, Pieces, bar_lines, key_name
 
 COLOURS = ("#2b5f9e", "#b5532a", "#3c8a4e", "#7d4f9b", "#9a7b1c", "#3b8c93", "#a23b5f", "#5d5d5d")
@@ -26,10 +26,8 @@ def to_text(objects: Pieces) -> str:
 def to_html(one: Piece) -> str:
     """One piece as its engraved score; as a piano roll where verovio is not installed."""
     try:
-        from conjure.domains.music.engraving import to_svg
-
         return to_svg(one)
-    except ImportError:
+    except ConfigError:
         return roll_svg(one)
 
 
@@ -52,12 +50,3 @@ def roll_svg(one: Piece, width: int = 900) -> str:
     title = html.escape(one.name or "piano roll")
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img"><title>{title}</title>{"".join(shapes)}</svg>'
-
-
-def roll(one: Piece, step: int = 4) -> np.ndarray:
-    """Which of 128 pitches sound in each frame, bool (T, 128)."""
-    width = TICKS // step
-    found = np.zeros((-(-one.end // width), 128), bool)
-    for note in one.notes:
-        found[note[START] // width : -(-(note[START] + note[LENGTH]) // width), note[PITCH]] = True
-    return found

@@ -159,3 +159,14 @@ def test_the_engraved_score_is_an_svg(tmp_path):
     pytest.importorskip("verovio", reason="scores are engraved by verovio")
     text = corpus.write(chorale(0), tmp_path / "a.svg").read_text("utf-8")
     assert text.count('class="note"') >= len(chorale(0).notes)
+
+
+def test_a_page_shows_the_score_or_without_verovio_a_roll(monkeypatch):
+    from conjure.domains.music import view
+
+    def missing(one):
+        raise ConfigError("an engraved score needs verovio")
+
+    monkeypatch.setattr(view, "to_svg", missing)
+    assert view.to_html(chorale(0)).count("<rect") == len(chorale(0).notes)
+    assert "4 bars of 4/4 in C" in view.to_text(chorales(1))

@@ -1,0 +1,40 @@
+"""Music's verbs beside an n-gram and Bach, and its speeds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+VOICES = ("soprano", "alto", "tenor", "bass")
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    """Accuracy of a hidden voice, faults and copies, then speeds in a sentence."""
+    made = [
+        f"**A hidden voice of the JSB test chorales filled in** (sixteenths, {found['CPU-s'] / 60:.0f} CPU-minutes of "
+        f"learning, {found['machine']}, {found['day']}, commit {found['commit']}): share of frames with Bach's pitch.",
+        "",
+        "| | " + " | ".join(VOICES) + " |",
+        "|---" * 5 + "|",
+    ]
+    for name, shares in found["hidden voice"].items():
+        made.append(f"| {name} | " + " | ".join(f"{v:.3f}" for v in shares) + " |")
+    faults = [
+        f"{kind} per 100 chords {found['faults per 100 chords']['conjure'][kind]:.2f} (Bach "
+        f"{found['faults per 100 chords']['Bach'][kind]:.2f})"
+        for kind in ("parallel fifths", "parallel octaves")
+    ]
+    whole, speed = found["without a copied run"], found["speed"]
+    reads = [
+        f"files {name} {v['times faster']:.0f} times as fast as pretty_midi" for name, v in found["reading"].items()
+    ]
+    told = (
+        f"Free samples: {', '.join(faults)}",
+        f"{whole['conjure']:.1%} without a run of 16 training notes in any key (Bach: {whole['Bach']:.1%})",
+        f"{speed['quarter notes a second, one']:.0f} quarter notes written a CPU-second alone",
+        f"{speed['quarter notes a second, sixteen']:.0f} sixteen side by side",
+        f"first frame after {1000 * speed['first frame, s']:.0f} ms",
+        f"sound at {speed['sound, share of real time']:.4f} of real time",
+        f"reading {', '.join(reads)}",
+    )
+    made += ["", "; ".join(told) + "."]
+    return [*made, "", "`python benchmarks/music_verbs.py`"]
