@@ -40,7 +40,7 @@ class Detection:
 
 
 def detect(scores: np.ndarray, species: np.ndarray, threshold: float) -> Detection:
-    """Errors where presentations (N,) with score >= threshold are let in; species holds "bona fide" or the attack's kind.
+    """Errors where presentations (N,) of score >= threshold enter; species holds "bona fide" or a kind of attack.
 
     DataError without a bona fide presentation, without an attack, or for scores that are not numbers.
     """
