@@ -8,8 +8,8 @@ from typing import Any
 def lines(found: dict[str, Any]) -> list[str]:
     names = list(next(iter(found["figures"].values())))
     made = [
-        f"**Leaks planted into rows of Adult** ({found['machine']}, {found['day']}, commit {found['commit']}): share of "
-        f"{found['runs']} runs in which an attack says leak; under *nothing* that is a false alarm.",
+        f"**Leaks planted into rows of Adult** ({found['machine']}, {found['day']}, commit {found['commit']}): share "
+        f"of {found['runs']} runs in which an attack says leak; under *nothing* that is a false alarm.",
         "",
         "| planted | " + " | ".join(names) + " |",
         "|---" * (len(names) + 1) + "|",
