@@ -10,8 +10,8 @@ from shown.cells import cell
 def lines(found: dict[str, Any]) -> list[str]:
     made = [
         f"**Adult under differential privacy**, epsilon {found['epsilon']:g}, delta {found['delta']:g} "
-        f"({found['machine']}, {found['day']}, commit {found['commit']}). Income learnt from made rows by boosted trees, "
-        "tested on real ones: AUC, one split and one fit a seed.",
+        f"({found['machine']}, {found['day']}, commit {found['commit']}). Income learnt from made rows by boosted "
+        "trees, tested on real ones: AUC, one split and one fit a seed.",
         "",
         "| rows | runs | AUC | fit, CPU-s |",
         "|---|---|---|---|",
