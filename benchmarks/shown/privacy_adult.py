@@ -23,7 +23,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     if audit := found.get("audit"):
         made += [
             "",
-            f"Audit: {audit['canaries']} canaries, {audit['right']} of {audit['guesses']} guesses right, so epsilon is at "
-            f"least {audit['lower']:.2f} (95 % confidence); claimed {audit['claimed']:g}.",
+            f"Audit: {audit['canaries']} canaries, {audit['right']} of {audit['guesses']} guesses right, so epsilon is "
+            f"at least {audit['lower']:.2f} (95 % confidence); claimed {audit['claimed']:g}.",
         ]
     return [*made, "", "`python benchmarks/privacy_adult.py`"]
