@@ -15,6 +15,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 OPEN, CLOSE = "<!-- results -->", "<!-- end of results -->"
 SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "tables_adult",
+    "privacy_adult",
+    "attacks_planted",
     "text_shakespeare",
     "forecasting_etth1",
     "music_jsb",

@@ -252,8 +252,8 @@ def _privacy(claim: dict[str, Any] | None) -> list[str]:
         f"{claim['epsilon_spent']:.4f} was spent: {claim['private']} come out of it.",
         f"Taken for public: {claim['public']}. Noise: {claim['noise']}. Accountant: {claim['accountant']}.",
         "",
-        "| looked at | counts | noise scale | mu |",
-        "|---|---|---|---|",
-        *(f"| {e['what']} | {e['counts']} | {e['scale']:.1f} | {e['mu']:.4f} |" for e in claim["entries"]),
+        "| looked at | noise scale | mu |",
+        "|---|---|---|",
+        *(f"| {e['what']} | {e['scale']:.1f} | {e['mu']:.4f} |" for e in claim["entries"]),
         "",
     ]

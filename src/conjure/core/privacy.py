@@ -124,7 +124,7 @@ class Ledger:
         the noise alone, so that no stray digits of floating point tell the count (Mironov 2012).
         """
         scale = 1 / mu
-        self.spend({"what": what, "mu": mu * math.sqrt(times), "scale": scale, "counts": int(exact.size)})
+        self.spend({"what": what, "mu": mu * math.sqrt(times), "scale": scale})
         return np.rint(exact) + np.rint(scale * self.noise.normal(*exact.shape)), scale
 
     def threshold(self, scale: float, questions: int) -> float:

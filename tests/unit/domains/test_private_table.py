@@ -95,6 +95,21 @@ def test_a_row_more_changes_no_count_by_more_than_one():
         assert np.abs(with_ - without).sum() <= 1
 
 
+def test_the_certificate_tells_nothing_that_has_no_noise():
+    """How many values a column has is a secret too."""
+    said = json.dumps(learnt(people())[1].certificate())
+    assert "8000" not in said
+    assert all(set(e) == {"what", "mu", "scale"} for e in json.loads(said)["entries"])
+
+
+def test_one_odd_row_changes_how_no_other_is_read():
+    """A reader takes 1 for 1.0 beside an empty cell, and ? for empty beside numbers; the codec must not care."""
+    whole, gappy = pd.Series([1, 2, 2]), pd.Series([1, 2, 2, None])
+    assert private._text(gappy)[:3].tolist() == private._text(whole).tolist() == ["1", "2", "2"]
+    beside = private._votes(pd.Series(["1", "?", "2", "word"]))
+    assert beside[:3].tolist() == private._votes(pd.Series([1, None, 2])).tolist()
+
+
 def test_rules_are_refused_and_missing_cells_are_kept():
     with pytest.raises(ConfigError, match="rules are learnt from single rows"):
         learnt(people(), rules=("0 <= age <= 99",))

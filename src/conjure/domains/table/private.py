@@ -20,6 +20,7 @@ from conjure.domains.table.binning import Binning
 from conjure.domains.table.codec import TableCodec
 from conjure.domains.table.fields import Field
 from conjure.domains.table.plan import Plan
+from conjure.domains.table.reading import MARKS
 from conjure.domains.table.schema import MOMENTS, Column, Schema, declared_columns, load
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 ROWS, KINDS, CODES = 0.001, 0.02, 0.1  # shares of the budget: how many rows, kinds of columns, codes of columns
 MOST_DECIMALS = 6
-PUBLIC = {"M": "datetime", "b": "boolean"}  # kinds that a column's dtype says by itself
+PUBLIC = {"M": "datetime"}  # kinds that a column's dtype says by itself; all others are told from cells, one by one
 
 
 def learn(frame: pd.DataFrame, config: TableCodec.Config, ledger: Ledger) -> tuple[TableCodec, float]:
@@ -82,9 +83,7 @@ def _kinds(frame: pd.DataFrame, declared: dict[str, dict[str, Any]], ledger: Led
         if name in declared:
             out.append(_declared(name, declared[name]))
         elif name not in asked:
-            out.append(
-                Column(name, PUBLIC[series.dtype.kind], dtype="bool" if series.dtype.kind == "b" else "datetime")
-            )
+            out.append(Column(name, PUBLIC[series.dtype.kind], dtype="datetime"))
         else:
             votes = _votes(series)
             counts, scale = ledger.counts(
@@ -118,6 +117,7 @@ def _votes(series: pd.Series) -> np.ndarray:
             break
         fits = pd.to_datetime(words.iloc[left], format=form, errors="coerce", utc="%z" in form).notna().to_numpy()
         kinds[left[fits]] = first + k
+    kinds[words.isin(MARKS).to_numpy()] = 0  # a reader drops these or not by what other rows hold
     return np.where(places < 0, 0, kinds[places] if len(kinds) else 0)
 
 
@@ -180,6 +180,13 @@ def _values(column: Column, listed: list[Any], series: pd.Series) -> np.ndarray:
 
 
 def _text(series: pd.Series) -> pd.Series:
+    """Cells as text, each by itself: a whole number is written alike whether or not an empty cell made it a float."""
+    if series.dtype.kind == "f":
+        numbers = series.to_numpy(np.float64, na_value=np.nan)
+        whole = np.isfinite(numbers) & (numbers == np.rint(numbers)) & (np.abs(numbers) < 2**53)
+        words = series.astype("str").astype(object)
+        words[whole] = [str(int(v)) for v in numbers[whole]]
+        series = words.where(series.notna())
     return series.astype("str").where(series.notna()).astype("str")
 
 
@@ -205,8 +212,6 @@ def _category(
     rest = rows - each.sum()
     absent = int(rest) if rest > refining.CLEAR * scale * len(kept) ** 0.5 else 0
     values = [str(counts.index[k]) for k in kept]
-    if column.kind == "boolean" and column.dtype == "bool":
-        values = [v == "True" for v in values]
     field = Field(replace(column, missing=absent / rows, distinct=len(kept), example=str(values[0])), values)
     return field, Binning.categories(each.astype(np.int64), np.arange(len(each)), absent)
 

@@ -1,0 +1,29 @@
+"""Adult under differential privacy: what made rows teach, beside peers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shown.cells import cell
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    made = [
+        f"**Adult under differential privacy**, epsilon {found['epsilon']:g}, delta {found['delta']:g} "
+        f"({found['machine']}, {found['day']}, commit {found['commit']}). Income learnt from made rows by boosted "
+        "trees, tested on real ones: AUC, one split and one fit a seed.",
+        "",
+        "| rows | runs | AUC | fit, CPU-s |",
+        "|---|---|---|---|",
+    ]
+    for name, auc in sorted(found["tstr"].items(), key=lambda item: -item[1]["mean"]):
+        seconds = [r["fit_cpu"] for r in found["runs"][name] if "fit_cpu" in r]
+        spent = f"{sum(seconds) / len(seconds):.0f}" if seconds else "-"
+        made.append(f"| {name} | {auc['n']} | {cell(auc)} | {spent} |")
+    if audit := found.get("audit"):
+        made += [
+            "",
+            f"Audit: {audit['canaries']} canaries, {audit['right']} of {audit['guesses']} guesses right, so epsilon is "
+            f"at least {audit['lower']:.2f} (95 % confidence); claimed {audit['claimed']:g}.",
+        ]
+    return [*made, "", "`python benchmarks/privacy_adult.py`"]
