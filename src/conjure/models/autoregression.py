@@ -153,17 +153,29 @@ class Autoregression(Model, ABC):
         parts: documents of a row apart, for families whose states keep them so.
         """
         space: Tokens = self.space  # type: ignore[assignment]
-        x, counted = x.flatten(1), None if mask is None else mask.flatten(1)
+        x, counted = x.flatten(1), self._counted(x.flatten(1), mask)
         if space.stream:
             inputs, targets = x[:, :-1], x[:, 1:]
-            counted = None if counted is None else counted[:, 1:]
         else:
             inputs, targets = torch.cat([self._start(x), x[:, :-1]], 1), x
+        apart = {} if parts is None else {"parts": parts[:, :-1] if space.stream else parts}
+        return self._hidden(inputs, given, **apart), targets, counted
+
+    def _counted(self, x: Tensor, mask: Tensor | None) -> Tensor | None:
+        """Which targets of x (B, T) count, (B, T) or (B, T - 1) of a stream; None: all."""
+        space: Tokens = self.space  # type: ignore[assignment]
+        counted = None if mask is None else mask.flatten(1)
+        if space.stream:
+            counted = None if counted is None else counted[:, 1:]
         if space.end is not None:  # what follows the first end is certain
             ended = (x == space.end).cumsum(1) - (x == space.end).long() > 0
             counted = ~ended if counted is None else counted & ~ended
-        apart = {} if parts is None else {"parts": parts[:, :-1] if space.stream else parts}
-        return self._hidden(inputs, given, **apart), targets, counted
+        return counted
+
+    def symbols(self, x: Tensor, mask: Tensor | None = None, parts: Tensor | None = None) -> Tensor:
+        """How many targets `mean_nats` takes the mean of, ()."""
+        counted = self._counted(x.flatten(1), mask if parts is None else within(parts, mask))
+        return torch.tensor(x[:, int(self.space.stream) :].numel()) if counted is None else counted.sum()  # type: ignore[union-attr]
 
     def _start(self, x: Tensor) -> Tensor:
         return x.new_full((len(x), 1), self.embed.num_embeddings - 1)
@@ -180,3 +192,9 @@ class Autoregression(Model, ABC):
         if space.stream:
             frame[:, 0] = torch.randint(space.vocab, (n,), generator=rng, device=self.device)
         return frame, labels
+
+
+def within(parts: Tensor, mask: Tensor | None) -> Tensor:
+    """The mask (B, T) without the first token of each document but a row's first: nothing before it foretells it."""
+    first = parts[:, 1:] != parts[:, :-1]
+    return F.pad(~first, (1, 0), value=True) & (True if mask is None else mask)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from conjure.core.space import Columns, Space, Tokens
-from conjure.models.autoregression import Autoregression
+from conjure.models.autoregression import Autoregression, within
 from conjure.nets import readout
 from conjure.nets.language import Anatomy, Cache, LanguageTrunk
 from conjure.nets.rounding import blockwise
@@ -213,8 +213,7 @@ class LLM(Autoregression):
         parts (B, T): numbers of the documents of a row, none of which sees another.
         """
         if parts is not None:
-            first = parts[:, 1:] != parts[:, :-1]  # whose last token says nothing of the next one's first
-            mask = F.pad(~first, (1, 0), value=True) & (True if mask is None else mask)
+            mask = within(parts, mask)
         hidden, targets, counted = self._predict(x, given, mask, parts)
         where = slice(None) if counted is None else counted.flatten()
         return readout.mean_nats(hidden.flatten(0, 1)[where], self._readout, targets.flatten()[where])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from conjure.core.batch import Batch
 from conjure.models.protocol import Model
+from conjure.objectives.everywhere import total, world
 from conjure.objectives.protocol import Objective
 
 
@@ -37,7 +39,18 @@ class Likelihood(Objective):
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         if self.quick:
             parts = () if batch.parts is None else (batch.parts,)
-            return self.model.mean_nats(batch.x, batch.given, batch.mask, *parts), {}
+            return self.model.mean_nats(batch.x, batch.given, batch.mask, *parts) * self._share(batch), {}
         nats = -self.model.log_prob(batch.x, batch.given, batch.mask).sum()
         symbols = batch.x.numel() if batch.mask is None else batch.mask.sum()
-        return nats / symbols, {}
+        return nats / symbols * self._share(batch), {}
+
+    def _share(self, batch: Batch) -> Tensor | float:
+        """What this process's mean counts for: its symbols over the mean of all processes' symbols, 1 for one alone."""
+        if world() == 1:
+            return 1.0
+        if callable(count := getattr(self.model, "symbols", None)):
+            own = count(batch.x, batch.mask, batch.parts)
+        else:
+            own = torch.tensor(batch.x.numel()) if batch.mask is None else batch.mask.sum()
+        own = own.float().to(batch.x.device)
+        return own * world() / total(own).clamp(min=1)
