@@ -65,12 +65,13 @@ def test_an_export_is_read_wherever_an_artifact_is(terminal: Terminal, folder: P
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are Unix's")
-def test_an_interrupt_stops_the_answer_and_keeps_the_conversation(folder: Path, tmp_path: Path):
+def test_an_interrupt_stops_the_answer_and_keeps_the_conversation(tmp_path: Path):
     """Slow by the start of a process of its own, for a signal needs one."""
     import pty
 
+    folder = saving.save(small(context=1 << 16), tmp_path / "hf")  # an answer far longer than the signal takes
     ours, theirs = pty.openpty()
-    words = ["assistant", "chat", str(folder), "--seed", "1", "--limit", "2000", "--temperature", "1"]
+    words = ["assistant", "chat", str(folder), "--seed", "1", "--limit", "60000", "--temperature", "1"]
     command = [sys.executable, "-m", "conjure", *words]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
     seen = ""

@@ -51,8 +51,8 @@ def shards(folder: Path) -> list[Path]:
         raise ArtifactError(f"{folder / INDEX} names {wrong[0]!r}, which lies in another folder")
     for name in names:
         if not (folder / name).is_file():
-            pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
-            hint = "; its pickled weights (.bin, .pt) can run code and are not opened" if pickled else ""
+            unsafe = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
+            hint = "; weights as .bin or .pt can run code and are not opened" if unsafe else ""
             raise ArtifactError(f"{folder} is incomplete: {name} is missing{hint}")
     return [folder / name for name in names]
 

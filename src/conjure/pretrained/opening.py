@@ -27,7 +27,9 @@ def load(place: str | Path) -> Artifact:
         if files := sorted(path.glob("*.gguf")):
             raise ArtifactError(f"{path} holds GGUF files: name the one to open, {files[0]}")
     if path.is_file():
-        raise ArtifactError(f"{path} is a file; what is opened is a folder that fit wrote, or a .gguf file")
+        raise ArtifactError(
+            f"{path} holds no artifact: it is a file; what is opened is a folder that fit wrote, or a .gguf file"
+        )
     if (
         not path.exists()
         and "/" not in str(place)

@@ -66,7 +66,7 @@ WRONG = {
     "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "tokenizer.json is missing"),
     "json": (text("config.json", "{"), "config.json is not valid JSON"),
     "list": (text("config.json", "[]"), "config.json should hold a JSON object"),
-    "pickle": (pickled, "model.safetensors is missing; its pickled weights .* not opened"),
+    "pickle": (pickled, "model.safetensors is missing; weights as .bin or .pt .* not opened"),
     "short": (short, "model.safetensors is damaged or cut short"),
     "nan": (weights(lambda w: w[NORM].fill_(float("nan"))), f"'{NORM}' holds NaN or infinity"),
     "infinity": (weights(lambda w: w[NORM][3:4].fill_(float("-inf"))), f"'{NORM}' holds NaN or infinity"),

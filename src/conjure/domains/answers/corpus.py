@@ -13,6 +13,8 @@ from conjure.core.errors import DataError
 from conjure.domains.answers.answer import Answer
 from conjure.domains.protocol import Source
 
+EMBEDDED: dict[str, str] = {}
+
 
 def read(data: Any) -> tuple[list[Answer], Source]:
     """Answers and their source: a .jsonl of {"prompt", "completion"} or {"prompt", "completions"}, or pairs of texts.

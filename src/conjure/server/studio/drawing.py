@@ -17,7 +17,7 @@ from conjure.server.studio.shown import command, shown, words
 MOST = 10_000
 
 
-def page(house: House, pages: gr.Blocks) -> None:
+def page(house: House, pages: gr.Blocks, tab: gr.Tab) -> None:
     """Choose, draw, look, download."""
     with gr.Row():
         name = gr.Dropdown([], label="Artifact", interactive=True)
@@ -55,7 +55,7 @@ def page(house: House, pages: gr.Blocks) -> None:
     name.change(asked, name, given)
     go.click(draw, [name, n, seed, given], [said, view, take])
     pages.load(lambda: choices(house), None, name)
-    name.focus(lambda now: choices(house, now), name, name)
+    tab.select(lambda now: choices(house, now), name, name)
 
 
 def choices(house: House, now: str | None = None) -> Any:

@@ -14,7 +14,7 @@ from conjure.server.studio.drawing import choices
 from conjure.server.studio.house import House, told
 
 
-def page(house: House, pages: gr.Blocks) -> None:
+def page(house: House, pages: gr.Blocks, tab: gr.Tab) -> None:
     """Choose an artifact and held-out data; see the report and take it home."""
     with gr.Row():
         name = gr.Dropdown([], label="Artifact", interactive=True)
@@ -44,4 +44,4 @@ def page(house: House, pages: gr.Blocks) -> None:
     name.change(embedded, name, example)
     go.click(judge, [name, files, example], [view, take])
     pages.load(lambda: choices(house), None, name)
-    name.focus(lambda now: choices(house, now), name, name)
+    tab.select(lambda now: choices(house, now), name, name)

@@ -28,10 +28,10 @@ def build(house: House) -> gr.Blocks:
                 gallery.page(house, pages)
             with gr.Tab("Fit", id="fit"):
                 fitting.page(house, pages)
-            with gr.Tab("Sample", id="sample"):
-                drawing.page(house, pages)
-            with gr.Tab("Evaluate", id="evaluate"):
-                judging.page(house, pages)
+            with gr.Tab("Sample", id="sample") as tab:
+                drawing.page(house, pages, tab)
+            with gr.Tab("Evaluate", id="evaluate") as tab:
+                judging.page(house, pages, tab)
             if house.talkers:
                 with gr.Tab("Chat", id="chat"):
                     talking.page(house)
