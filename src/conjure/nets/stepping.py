@@ -8,6 +8,7 @@ devices and while gradients are asked for, the modules themselves are called.
 from __future__ import annotations
 
 import ctypes
+import time
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,7 @@ from conjure.nets.rounding import BLOCK, round_blocks
 
 GROUP, LANES = 64, 16  # as in language.c
 KINDS = {"fp32": 0, "bf16": 1, "int8": 2}
+FEW = 4  # rows, up to which one thread may be as quick as all
 MOST = 512  # rows of one call, so that scratch memory is bounded
 
 Kind = Literal["fp32", "bf16", "int8"]
@@ -87,11 +89,43 @@ def weight_of(linear: nn.Linear) -> Tensor:
     return linear.weight + linear.difference() if active else linear.weight  # type: ignore[operator]
 
 
+class Pace:
+    """How many threads a call takes: reading weights for a few rows, one core may use all of the memory's speed.
+
+    The first calls of a size try both one thread and all; what was quicker is kept. The numbers do not depend on it.
+    """
+
+    TRIES = 4  # calls by each
+
+    def __init__(self) -> None:
+        self.seen: dict[int, dict[int, list[float]]] = {}
+
+    def threads(self, rows: int) -> int:
+        """How many, for a call of so many rows."""
+        most = torch.get_num_threads()
+        if most == 1 or rows > FEW:
+            return most
+        tried = self.seen.setdefault(rows, {1: [], most: []})
+        if most not in tried:
+            tried[most] = []
+        count = min((1, most), key=lambda n: len(tried[n]))
+        if len(tried[count]) < self.TRIES:
+            return count
+        return min((1, most), key=lambda n: min(tried[n]))
+
+    def note(self, rows: int, threads: int, seconds: float) -> None:
+        """What a call took, while that is being tried."""
+        times = self.seen.get(rows, {}).get(threads, [0.0] * self.TRIES)
+        if len(times) < self.TRIES:
+            times.append(seconds)
+
+
 class Packed:
     """The weights of a trunk and its head (V, D) as the C code reads them; a copy, which training does not move."""
 
     def __init__(self, trunk: LanguageTrunk, head: Tensor, kind: Kind = "fp32"):
         self.kind, self.vocab, self.anatomy = kind, len(head), trunk.anatomy
+        self.pace = Pace()
         self.kept: list[object] = []  # what the pointers below point into
         a = trunk.anatomy
         self.layers = [self._layer(at, layer) for at, layer in enumerate(trunk.layers)]
@@ -194,7 +228,8 @@ class Stepping:
     def _part(self, x: Tensor, caches: list[Cache], at: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         a, rows, room = self.packed.anatomy, len(x), caches[0].keys.shape[2]
         self._point(caches)
-        threads = torch.get_num_threads()
+        threads = self.packed.pace.threads(rows)
+        begun = time.perf_counter()
         s = self._room(rows, threads * (room + LANES + a.channels)).tensors
         s["x"][:rows] = x
         slots, places, which = (t.to(torch.int64).contiguous() for t in at)
@@ -207,6 +242,7 @@ class Stepping:
         job = _Job(ctypes.pointer(self.trunk), *counts, *pointers, entered, self.claims.data_ptr(), 0, 0)
         job.spare = s["spare"].data_ptr()
         self.call(job)
+        self.packed.pace.note(rows, threads, time.perf_counter() - begun)
         return logits
 
     def _point(self, caches: list[Cache]) -> None:

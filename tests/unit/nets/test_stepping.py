@@ -10,6 +10,7 @@ from conjure.models.llm import LLM
 from conjure.nets.compiled import library
 from conjure.nets.lora import adapters, add_lora, without_lora
 from conjure.nets.rounding import BLOCK, round_blocks
+from conjure.nets.stepping import Pace
 from tests.unit.models.test_llm import SHAPES
 
 pytestmark = pytest.mark.skipif(library("language") is None, reason="needs a C compiler")
@@ -101,6 +102,17 @@ def test_adapters_are_read_with_the_weights_unless_disabled():
     assert (expected - before).abs().max() > 0.01
     with without_lora(model):
         assert torch.equal(model.read(x, model.begin(1)), before)
+
+
+def test_the_quicker_number_of_threads_is_kept(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    pace, asked = Pace(), []
+    for _ in range(20):
+        asked.append(pace.threads(1))
+        pace.note(1, asked[-1], 0.01 if asked[-1] == 1 else 0.02)
+    assert sorted(asked[:8]) == [1] * 4 + [2] * 4
+    assert asked[8:] == [1] * 12
+    assert pace.threads(100) == 2
 
 
 def test_blocks_of_weights_are_rounded_by_half_a_step_at_most():
