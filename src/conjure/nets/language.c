@@ -24,6 +24,8 @@
 #endif
 
 typedef float vec __attribute__((vector_size(64), aligned(4)));
+typedef float half __attribute__((vector_size(32)));
+typedef float quarter __attribute__((vector_size(16)));
 typedef int32_t ints __attribute__((vector_size(64), aligned(4)));
 
 enum { LANES = 16, TILES = 4, GROUP = 64, MOST = 6, MOST_BYTES = 4, BLOCK = 32, THREADS = 64 };
@@ -84,13 +86,26 @@ typedef struct {
 static inline vec load(const float *p) { return *(const vec *)p; }
 static inline void store(float *p, vec v) { *(vec *)p = v; }
 
+static inline quarter folded(vec v) {
+    half h[2];
+    memcpy(h, &v, sizeof v);
+    h[0] += h[1];
+    quarter q[2];
+    memcpy(q, h, sizeof q);
+    return q[0] + q[1];
+}
+
 static inline float sum(vec v) {
-    float total = 0, part[LANES];
-    memcpy(part, &v, sizeof v);
-    for (int step = LANES / 2; step; step /= 2)
-        for (int i = 0; i < step; i++) part[i] += part[i + step];
-    total = part[0];
-    return total;
+    quarter q = folded(v);
+    return (q[0] + q[2]) + (q[1] + q[3]);
+}
+
+/* Four sums at once, each in the order of `sum`. */
+static inline quarter sums_of(vec a, vec b, vec c, vec d) {
+    quarter p = folded(a), q = folded(b), r = folded(c), s = folded(d);
+    quarter one = (quarter){p[0], q[0], p[1], q[1]} + (quarter){p[2], q[2], p[3], q[3]};
+    quarter two = (quarter){r[0], s[0], r[1], s[1]} + (quarter){r[2], s[2], r[3], s[3]};
+    return (quarter){one[0], one[1], two[0], two[1]} + (quarter){one[2], one[3], two[2], two[3]};
 }
 
 /* exp(x) for -87 <= x <= 0 to within 2e-7 of its value: 2^n times Taylor's polynomial of what is left. */
@@ -375,7 +390,18 @@ static void attend(const float *q, const float *keys, const float *values, int64
                    float scale, float *weights, float *y) {
     float most = -INFINITY, total = 0;
     int64_t full = (count + LANES - 1) / LANES * LANES;
-    for (int64_t s = 0; s < count; s++) {
+    int64_t whole = channels % LANES ? 0 : count / 4 * 4; /* keys four at a time, the rest one by one */
+    for (int64_t s = 0; s < whole; s += 4) {
+        vec lanes[4] = {{0}};
+        for (int64_t c = 0; c < channels; c += LANES) {
+            vec a = load(q + c);
+            for (int k = 0; k < 4; k++) lanes[k] += a * load(keys + (s + k) * channels + c);
+        }
+        quarter dots = scale * sums_of(lanes[0], lanes[1], lanes[2], lanes[3]);
+        memcpy(weights + s, &dots, sizeof dots);
+        for (int k = 0; k < 4; k++) most = dots[k] > most ? dots[k] : most;
+    }
+    for (int64_t s = whole; s < count; s++) {
         vec lanes = {0};
         int64_t c = 0;
         for (; c + LANES <= channels; c += LANES) lanes += load(q + c) * load(keys + s * channels + c);

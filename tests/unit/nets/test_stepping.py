@@ -47,10 +47,11 @@ def test_c_gives_the_numbers_of_the_modules(shape: str, kind: str):
     assert (found - expected).abs().max() <= KINDS[kind] * scale
 
 
+@pytest.mark.parametrize("width", [48, 128])  # heads of 12 channels, and of a whole vector's 32
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
-def test_the_batch_the_cut_and_the_threads_change_no_bit(kind: str):
-    model, texts = made("llama", kind), [text(n, n) for n in (30, 9, 17, 3, 22, 11, 5)]
+def test_the_batch_the_cut_and_the_threads_change_no_bit(kind: str, width: int):
+    model, texts = made("llama", kind, width), [text(n, n) for n in (30, 9, 17, 3, 22, 11, 5)]
 
     def alone(x: torch.Tensor) -> torch.Tensor:
         reading = model.begin(1)
