@@ -71,7 +71,19 @@ def test_an_interrupt_stops_the_answer_and_keeps_the_conversation(tmp_path: Path
 
     folder = saving.save(small(context=1 << 16), tmp_path / "hf")  # an answer far longer than the signal takes
     ours, theirs = pty.openpty()
-    words = ["assistant", "chat", str(folder), "--seed", "1", "--limit", "60000", "--temperature", "1"]
+    words = [
+        "assistant",
+        "chat",
+        str(folder),
+        "--seed",
+        "1",
+        "--limit",
+        "60000",
+        "--temperature",
+        "0",
+        "--repetition",
+        "1",
+    ]
     command = [sys.executable, "-m", "conjure", *words]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
     seen = ""
