@@ -18,7 +18,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     made = [
         f"**PPO**, a character policy of 0.8 M parameters, 8 + 32 tokens, 32 episodes, 4 epochs, one thread "
         f"({found['machine']}, {found['day']}, commit {found['commit']}; {found['repeats']} runs of {found['updates']} "
-        f"updates, {found['price']:g} a nat). Ratios are of neighbouring runs.",
+        f"updates, {found['price']:g} a nat). Ratios are of neighbouring runs; "
+        "ours has its value head on the policy's trunk, TRL a value network of its own.",
         "",
         f"| | {' | '.join(names)} | ratio |",
         "|---" * (len(names) + 2) + "|",
