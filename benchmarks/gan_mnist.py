@@ -27,7 +27,7 @@ import pictures
 import torch
 from judges import FEATURES, Judge, distance, judge
 from readme import table
-from stage import RESULTS, ROOT, interval, peer_python, write
+from stage import RESULTS, ROOT, facts, interval, peer_python, write
 
 MADE = 10_000
 TIMED = 40  # steps that say how many fit into the budget
@@ -41,16 +41,18 @@ def main() -> None:
     words.add_argument("--seconds", type=float, default=60.0)
     words.add_argument("--seeds", type=int, default=2)
     words.add_argument("--data", nargs="+", default=["mnist", "fashion"])
-    words.add_argument("--more", action="store_true", help="add seeds to those in the results file")
+    words.add_argument("--more", action="store_true", help="add seeds to those in the results file, not begin anew")
     asked = words.parse_args()
     torch.set_num_threads(1)
     earlier = RESULTS / "gan_mnist.json"
-    runs: dict[str, dict[str, list[Any]]] = json.loads(earlier.read_text("utf-8"))["runs"] if asked.more else {}
-    references: dict[str, Any] = json.loads(earlier.read_text("utf-8"))["references"] if asked.more else {}
+    kept: dict[str, Any] = json.loads(earlier.read_text("utf-8")) if earlier.exists() else {}
+    runs, references, taken = (kept.get(part, {}) for part in ("runs", "references", "taken"))
     python = peer_python("torchgan", PACKAGES)
     for name in asked.data:
+        if not asked.more:
+            runs[name] = {}
         judged, rows = judge(name), runs.setdefault(name, {})
-        references[name] = bounds(judged, name)
+        references[name], taken[name] = bounds(judged, name), {k: facts()[k] for k in ("commit", "day")}
         done = len(next(iter(rows.values()), []))
         with tempfile.TemporaryDirectory() as folder:
             np.save(pixels := Path(folder) / "pixels.npy", getattr(pictures, name)()[0][0])
@@ -65,7 +67,7 @@ def main() -> None:
                     labels = np.arange(MADE) % 10 if labelled else None
                     rows.setdefault(title, []).append(measured(judged, name, out, labels) | spent)
                 print(name, seed, json.dumps({k: v[-1] for k, v in rows.items()}), flush=True)
-        result = {"features": FEATURES, "seconds": asked.seconds, "references": references}
+        result = {"features": FEATURES, "seconds": asked.seconds, "references": references, "taken": taken}
         write("gan_mnist", {**result, "figures": figures(runs), "runs": runs})
     print(table("gan_mnist"))
 
