@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from conjure.core.config import fill, nearest
+from conjure.core.config import fill
 from conjure.core.errors import ConfigError, DataError
-from conjure.core.space import Category, Columns, Dense, Tokens
+from conjure.core.space import Category, Columns, Dense, Number, Tokens
 from conjure.domains import classes
+from conjure.domains.image import numbers
+from conjure.domains.image.numbers import Scale
 from conjure.domains.image.pictures import Images, describe
 from conjure.domains.protocol import Encoded
 
@@ -21,7 +23,7 @@ LARGEST_SIDE = 256  # without a stated size; beyond it a model of raw pixels is 
 
 
 class ImageCodec:
-    """Pictures of one size to tensors and back; class labels, where there are some, become the condition.
+    """Pictures of one size to tensors and back; class labels and numbers, where there are some, become the condition.
 
     "dense" is (C, H, W) in [-1, 1], exact for bytes. "tokens" is (H, W), or (H, W, 3), of the nearest among
     `levels` values spread evenly from 0 to 255: code = round(byte (levels - 1) / 255).
@@ -30,13 +32,15 @@ class ImageCodec:
     @dataclass(frozen=True)
     class Config:
         """size: pictures are scaled until the shorter side has that many pixels (area average), then the middle
-        square is cut out; without it all must have one size. labels: whether class labels become the condition.
+        square is cut out; without it all must have one size. labels: whether class labels become a condition;
+        numbers: whether numbers that come with the pictures do.
         """
 
         encoding: Literal["dense", "tokens"] = "dense"
         size: int | None = None
         levels: int = 256
         labels: bool = True
+        numbers: bool = True
 
         def __post_init__(self) -> None:
             if not 2 <= self.levels <= 256:
@@ -44,8 +48,14 @@ class ImageCodec:
             if self.size is not None and not 4 <= self.size <= LARGEST_SIDE:
                 raise ConfigError(f"codec.size is {self.size}; it should be from 4 to {LARGEST_SIDE}")
 
-    def __init__(self, config: ImageCodec.Config, shape: tuple[int, int, int], counts: dict[str, int]):
-        self.config, self.shape, self.counts = config, shape, counts
+    def __init__(
+        self,
+        config: ImageCodec.Config,
+        shape: tuple[int, int, int],
+        counts: dict[str, int],
+        scales: dict[str, Scale] | None = None,
+    ):
+        self.config, self.shape, self.counts, self.scales = config, shape, counts, scales or {}
         self.classes = list(counts)
         self.notes: list[str] = []
         height, width, channels = shape
@@ -53,7 +63,8 @@ class ImageCodec:
             self.space: Dense | Tokens = Dense((channels, height, width), -1.0, 1.0)
         else:
             self.space = Tokens(config.levels, (height, width) if channels == 1 else shape)
-        self.given_space = Columns((Category("label", len(counts)),)) if counts else None
+        told = [Category("label", len(counts))] if counts else []
+        self.given_space = Columns((*told, *map(Number, self.scales))) if told or self.scales else None
 
     @classmethod
     def learn(cls, objects: Images, config: ImageCodec.Config) -> ImageCodec:
@@ -76,8 +87,9 @@ class ImageCodec:
         if config.labels and objects.labels is not None and len(objects.classes) > 1:
             seen = Counter(objects.labels.tolist())
             counts = {name: seen[name] for name in objects.classes}
-        codec = cls(config, shape, counts)
-        codec.notes = list(objects.notes)
+        scales, notes = numbers.learn(objects.numbers if config.numbers else {})
+        codec = cls(config, shape, counts, scales)
+        codec.notes = [*objects.notes, *notes]
         return codec
 
     def describe(self) -> str:
@@ -85,12 +97,17 @@ class ImageCodec:
         height, width, channels = self.shape
         kind = "grey" if channels == 1 else "RGB"
         levels = "" if self.config.encoding == "dense" else f" in {self.config.levels} levels"
-        return f"{width} x {height} {kind} images{levels}" + (f" of {len(self.counts)} classes" if self.counts else "")
+        classed = f" of {len(self.counts)} classes" if self.counts else ""
+        told = f" with {', '.join(self.scales)}" if self.scales else ""
+        return f"{width} x {height} {kind} images{levels}{classed}{told}"
 
     def encode(self, objects: Images) -> Encoded:
-        """Tensors in the space, with class codes as given (N, 1); DataError names a picture out of place."""
+        """Tensors in the space, with class codes and standardised numbers as given (N, K).
+
+        DataError names a picture out of place.
+        """
         array = torch.from_numpy(np.stack([self._fit(objects, row) for row in range(len(objects))]))
-        given = classes.codes(objects, self.counts, "images")
+        given = _side_by_side(classes.codes(objects, self.counts, "images"), numbers.codes(objects, self.scales))
         if self.config.encoding == "dense":
             return Encoded(array.permute(0, 3, 1, 2).float() / 127.5 - 1, given=given)
         codes = (array.float() * ((self.config.levels - 1) / 255)).round().long()
@@ -106,20 +123,18 @@ class ImageCodec:
         labels = None
         if self.counts:
             labels = np.array(self.classes)[classes.wanted(given or {}, self.counts, len(x))[:, 0].numpy()]
-        return Images(array.to(torch.uint8).contiguous().numpy(), labels, tuple(self.classes))
+        told = numbers.wanted(given or {}, self.scales, len(x))
+        return Images(array.to(torch.uint8).contiguous().numpy(), labels, tuple(self.classes), numbers=told)
 
     def condition(self, given: dict[str, Any], n: int) -> Tensor | None:
-        """Class codes (N, 1) from {"label": name} or one name a sample.
+        """Class codes and standardised numbers (N, K) from {"label": name, "angle": 30}, or one value a sample.
 
-        Without a label the classes are spread as often as they were in training, the same way each time.
+        Without a label the classes are spread as often as they were in training, the same way each time; so are
+        numbers that nothing is said of.
         """
-        if unknown := [key for key in given if key != "label"]:
-            raise ConfigError(f"images take no --given {unknown[0]!r}: {nearest(unknown[0], ['label'])}")
-        if not self.counts:
-            if given:
-                raise ConfigError("this model was fitted without class labels, so --given label= cannot be honoured")
-            return None
-        return classes.wanted(given, self.counts, n)
+        numbers.check_words(given, ["label"] * bool(self.counts) + list(self.scales))
+        told = numbers.standardised(numbers.wanted(given, self.scales, n), self.scales) if self.scales else None
+        return _side_by_side(classes.wanted(given, self.counts, n) if self.counts else None, told)
 
     def log_density(self, objects: Images) -> np.ndarray:
         """log of the part of its level's bytes that each picture is, (N,): 0 where levels lose nothing."""
@@ -132,11 +147,16 @@ class ImageCodec:
         return np.array([nats[self._fit(objects, row)].sum() for row in range(len(objects))])
 
     def state(self) -> dict[str, Any]:
-        return {"config": asdict(self.config), "shape": list(self.shape), "counts": self.counts}
+        scales = {name: asdict(scale) for name, scale in self.scales.items()}
+        return {"config": asdict(self.config), "shape": list(self.shape), "counts": self.counts, "scales": scales}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> ImageCodec:
-        return cls(fill(cls.Config, state["config"], "codec"), tuple(state["shape"]), dict(state["counts"]))
+        scales = {
+            name: Scale(one["mean"], one["deviation"], tuple(one["quantiles"]))
+            for name, one in state.get("scales", {}).items()
+        }
+        return cls(fill(cls.Config, state["config"], "codec"), tuple(state["shape"]), dict(state["counts"]), scales)
 
     def _fit(self, objects: Images, row: int) -> np.ndarray:
         """One picture at the codec's size and colour, uint8 (H, W, C)."""
@@ -151,6 +171,12 @@ class ImageCodec:
                 f"(fitted with codec.size={min(width, height)}, say, it takes any size)"
             )
         return picture if picture.shape[2] == channels else picture.repeat(channels, 2)
+
+
+def _side_by_side(labels: Tensor | None, told: Tensor | None) -> Tensor | None:
+    if labels is None or told is None:
+        return labels if told is None else told
+    return torch.cat([labels.float(), told], 1)
 
 
 def _middle_square(picture: np.ndarray, size: int) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 from conjure.core.errors import DataError
 from conjure.core.rng import derive
 from conjure.domains.image.folder import Folder, open_folder
+from conjure.domains.image.numbers import write_table
 from conjure.domains.image.pictures import Images, images
 from conjure.domains.image.view import contact_sheet
 from conjure.domains.protocol import Source
@@ -27,8 +28,9 @@ def read(data: Any, *, largest: int = LARGEST) -> tuple[Images | Chunks, Source]
     """Pictures and their source; a chunked corpus when they take more than `largest` bytes.
 
     data: a folder of PNG and JPEG files, searched recursively (when all are in sub-folders, those of the first
-    level are class labels); a .npy file; a .npz file with "images" and perhaps "labels"; an embedded name; an
-    array, or Images. A file that cannot be read is left out and noted; DataError where nothing is left.
+    level are class labels; a metadata.csv with "file_name" and columns of numbers gives each picture numbers); a
+    .npy file; a .npz file with "images", perhaps "labels" and further arrays of a number a picture; an embedded
+    name; an array, or Images. A file that cannot be read is left out and noted; DataError where nothing is left.
     """
     if isinstance(data, Images):
         return data, Source("images in memory", "", digest(data), rows=len(data))
@@ -88,7 +90,7 @@ def write(objects: Images, path: Path) -> Path:
                     np.save(file, objects.array())
                 else:
                     labels = {} if objects.labels is None else {"labels": objects.labels}
-                    np.savez_compressed(file, images=objects.array(), **labels)
+                    np.savez_compressed(file, images=objects.array(), **labels, **objects.numbers)
         case ".png":
             write(objects, path.with_suffix(""))
             contact_sheet(objects).save(beside, format="PNG")
@@ -113,6 +115,8 @@ def digest(objects: Images) -> str:
         state.update(np.ascontiguousarray(picture).tobytes())
     if objects.labels is not None:
         state.update("\0".join(objects.labels.tolist()).encode())
+    for name, values in objects.numbers.items():
+        state.update(name.encode() + np.ascontiguousarray(values).tobytes())
     return state.hexdigest()
 
 
@@ -144,20 +148,21 @@ class Chunks:
 
 
 def _from_file(path: Path, largest: int) -> tuple[Images | Chunks, Source]:
-    labels = None
+    labels, numbers = None, {}
     try:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
                 if "images" not in file:
                     raise DataError(f'{path} has no array "images" (it has {", ".join(file.files)})')
                 array, labels = file["images"], file.get("labels")
+                numbers = {name: file[name] for name in file.files if name not in ("images", "labels")}
         elif path.suffix == ".npy":
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         else:
             raise DataError(f"{path} is not a folder, .npy or .npz file; put single pictures into a folder")
     except (ValueError, OSError, EOFError) as error:
         raise DataError(f"{path} is not a readable NumPy file: {error}") from None
-    found = images(array, labels, str(path))
+    found = images(array, labels, str(path), numbers)
     with path.open("rb") as file:
         source = Source(path.name, str(path), hashlib.file_digest(file, "sha256").hexdigest(), rows=len(found))
     return (Chunks(found) if found.pixels.nbytes > largest else found), source  # type: ignore[union-attr]
@@ -166,7 +171,11 @@ def _from_file(path: Path, largest: int) -> tuple[Images | Chunks, Source]:
 def _write_folder(objects: Images, folder: Path) -> None:
     from PIL import Image
 
+    files = []
     for row, picture in enumerate(objects):
         place = folder if objects.labels is None else folder / str(objects.labels[row])
         place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture.squeeze(2) if picture.shape[2] == 1 else picture).save(place / f"{row:06d}.png")
+        files.append(place / f"{row:06d}.png")
+        Image.fromarray(picture.squeeze(2) if picture.shape[2] == 1 else picture).save(files[-1])
+    if objects.numbers:
+        write_table(folder, files, objects.numbers)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from conjure.core.errors import DataError
+from conjure.domains.image.numbers import read_table
 from conjure.domains.image.pictures import Images
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -24,6 +25,8 @@ class Folder:
     labels: np.ndarray | None
     bytes: int
     broken: tuple[Path, ...]
+    numbers: dict[str, np.ndarray]
+    notes: tuple[str, ...]
 
     def load(self, rows: np.ndarray | None = None) -> Images:
         """The pictures at these rows (all without); files broken inside are left out and noted."""
@@ -39,19 +42,25 @@ class Folder:
             raise DataError(f"none of the {len(rows)} picture files in {self.path} can be read; {broken[0]} is broken")
         labels = None if self.labels is None else self.labels[kept]
         classes = () if self.labels is None else tuple(sorted(set(self.labels.tolist())))
-        return Images(pixels, labels, classes, tuple(str(self.files[i]) for i in kept), _notes(broken))
+        names, notes = tuple(str(self.files[i]) for i in kept), _notes(broken) + self.notes
+        return Images(pixels, labels, classes, names, notes, {k: v[kept] for k, v in self.numbers.items()})
 
     def sha256(self) -> str:
-        """Of all files' relative names and contents."""
+        """Of all files' relative names and contents, and of the numbers that come with them."""
         state = hashlib.sha256()
         for file in self.files:
             state.update(str(file.relative_to(self.path)).encode())
             state.update(hashlib.sha256(file.read_bytes()).digest())
+        for name, values in self.numbers.items():
+            state.update(name.encode() + values.tobytes())
         return state.hexdigest()
 
 
 def open_folder(path: Path) -> Folder:
-    """All PNG and JPEG files below a folder; DataError when there is none that can be opened."""
+    """All PNG and JPEG files below a folder, with the numbers in its metadata.csv if it has one.
+
+    DataError when there is no picture that can be opened, or the table does not fit the pictures.
+    """
     from PIL import Image
 
     found = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file() and f.name[0] != ".")
@@ -70,7 +79,8 @@ def open_folder(path: Path) -> Folder:
     parents = [f.relative_to(path).parts for f in files]
     labelled = all(len(p) > 1 for p in parents) and len({p[0] for p in parents}) > 1
     labels = np.array([p[0] for p in parents]) if labelled else None
-    return Folder(path, tuple(files), labels, size, tuple(broken))
+    numbers, notes = read_table(path, files)
+    return Folder(path, tuple(files), labels, size, tuple(broken), numbers, tuple(notes))
 
 
 def load_picture(file: Path) -> np.ndarray:

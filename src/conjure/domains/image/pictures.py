@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ class Images:
     """N pictures, each uint8 (H, W, C) with C 1 (grey) or 3 (RGB); sizes may differ until a codec settles them.
 
     labels: one class name a picture, or None. classes: all names there are, also those of other parts of
-    the corpus. names: where each picture came from, for error messages. notes: what reading left out.
+    the corpus. names: where each picture came from, for error messages. notes: what reading left out. numbers: by
+    name a number a picture, float64 (N,), such as an angle or an age.
     """
 
     pixels: Sequence[np.ndarray]
@@ -24,6 +25,7 @@ class Images:
     classes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    numbers: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -39,7 +41,8 @@ class Images:
         pixels = self.pixels[rows] if isinstance(self.pixels, np.ndarray) else [self.pixels[i] for i in rows]
         labels = None if self.labels is None else self.labels[rows]
         names = tuple(self.names[i] for i in rows) if self.names else ()
-        return Images(pixels, labels, self.classes, names, self.notes)
+        numbers = {name: values[rows] for name, values in self.numbers.items()}
+        return Images(pixels, labels, self.classes, names, self.notes, numbers)
 
     def name(self, row: int) -> str:
         """What to call a picture in a sentence: its file, or its number from 1."""
@@ -57,10 +60,11 @@ class Images:
         return np.stack(self.pixels)
 
 
-def images(array: Any, labels: Any = None, where: str = "the array") -> Images:
+def images(array: Any, labels: Any = None, where: str = "the array", numbers: dict[str, Any] | None = None) -> Images:
     """Images from numbers (N, H, W) or (N, H, W, C), bytes in 0..255 or fractions in [0, 1].
 
-    DataError names the shape, or the first picture with a value out of range.
+    DataError names the shape, the first picture with a value out of range, or the array of `numbers` that is not one
+    finite number a picture.
     """
     array = np.asarray(array)
     if array.ndim == 3:
@@ -74,7 +78,21 @@ def images(array: Any, labels: Any = None, where: str = "the array") -> Images:
         if labels.shape != (len(array),):
             raise DataError(f"{where} has {len(array)} images but labels of shape {labels.shape}; one each is needed")
     classes = tuple(sorted(set(labels.tolist()))) if labels is not None else ()
-    return Images(_bytes(array, where), labels, classes)
+    told = {name: _told(values, name, len(array), where) for name, values in (numbers or {}).items()}
+    return Images(_bytes(array, where), labels, classes, numbers=told)
+
+
+def _told(values: Any, name: str, n: int, where: str) -> np.ndarray:
+    values = np.asarray(values)
+    if values.shape != (n,) or values.dtype.kind not in "iufb":
+        raise DataError(
+            f"{where} has {n} images, but {name!r} is {values.dtype} of shape {values.shape}; one number each is needed"
+        )
+    values = values.astype(np.float64)
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise DataError(f"{where}, image {row + 1}: {name!r} is {values[row]}; a finite number is needed")
+    return values
 
 
 def describe(picture: np.ndarray) -> str:

@@ -167,4 +167,4 @@ def _wish(x: Tensor, style: Tensor) -> Tensor:
 
 
 def _plain(config: UnpairedCodec.Config) -> ImageCodec.Config:
-    return fill(ImageCodec.Config, {"size": config.size, "labels": False}, "codec")
+    return fill(ImageCodec.Config, {"size": config.size, "labels": False, "numbers": False}, "codec")
