@@ -59,8 +59,15 @@ def facts() -> dict[str, Any]:
         "day": datetime.now(UTC).date().isoformat(),
         "machine": f"{_processor()}, {len(os.sched_getaffinity(0))} of {os.cpu_count()} cores, {platform.system()}",
         "python": platform.python_version(),
-        "versions": {n: metadata.version(n) for n in names},
+        "versions": {n: version for n in names if (version := _version(n))},
     }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def write(name: str, result: dict[str, Any]) -> Path:

@@ -1,6 +1,6 @@
 """Modes found on a ring of 8 and a grid of 25 Gaussians, ten seeds a family.
 
-    python benchmarks/toys.py [FAMILY ...] [--seeds 10]
+    python benchmarks/toys.py [FAMILY ...] [--seeds 10] [--jobs 1]
 
 A mode is found when at least a fifth of its due share of 4,000 samples lies within three standard deviations of it.
 The aim: all modes in at least nine of ten seeds, and at least 90 % of samples so near to some mode.
@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import torch
@@ -96,16 +97,16 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("families", nargs="*", default=list(FAMILIES))
     words.add_argument("--seeds", type=int, default=10)
+    words.add_argument("--jobs", type=int, default=1, help="seeds side by side, each in a process of one thread")
     asked = words.parse_args()
     torch.set_num_threads(1)
     at = RESULTS / "toys.json"
     figures: dict[str, Any] = json.loads(at.read_text("utf-8"))["figures"] if at.exists() else {}
     for family in asked.families:
         for name, (_, modes) in SETS.items():
-            runs = []
-            for seed in range(asked.seeds):
-                runs.append(once(family, name, seed))
-                print(family, name, seed, runs[-1], flush=True)
+            with ProcessPoolExecutor(asked.jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                runs = list(pool.map(once, *zip(*((family, name, seed) for seed in range(asked.seeds)))))
+            print(family, name, runs, flush=True)
             figures[f"{family}, {name}"] = {
                 "seeds": asked.seeds,
                 "all modes": sum(r["modes"] == len(modes) for r in runs),

@@ -10,8 +10,9 @@ from shown.cells import cell
 def lines(found: dict[str, Any]) -> list[str]:
     when = "; ".join(f"{name} {t['day']}, commit {t['commit']}" for name, t in found["taken"].items())
     made = [
-        f"**Games on small pictures** at {found['seconds']:g} CPU-seconds each, one thread ({found['machine']}; {when}). "
-        f"FD(f): Frechet distance of 10,000 samples to the test set, f = {found['features']}; it also says which samples under a label are of their class.",
+        f"**Games on small pictures** at {found['seconds']:g} CPU-seconds each, one thread "
+        f"({found['machine']}; {when}). FD(f): Frechet distance of 10,000 samples to the test set, "
+        f"f = {found['features']}; it also says which samples under a label are of their class.",
         "",
         "| data | model | runs | FD(f) | to the best peer | of their class |",
         "|---|---|---|---|---|---|",

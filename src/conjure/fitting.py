@@ -56,7 +56,7 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     training = fill(Training, recipe.training, "training")
     _, _, objective_config = recipe.configs()
     ledger = private.ledger_of(recipe, options.resume)
-    processes = join(training.device)
+    processes = join(_device(recipe, training))
     folder = Path(out) if out is not None else None
     corpus = catalog.part(recipe.domain, "corpus")
     objects, source = corpus.read(data)
@@ -94,6 +94,16 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     made = Artifact(recipe, codec, model, first=before.first)
     made.card = {"privacy": ledger.certificate()} if ledger else {}
     return _finished(made, source, summary | {"notes": notes}, folder, processes)
+
+
+def _device(recipe: Recipe, training: Training) -> str:
+    """Where the run works; a family that counts has no use for a GPU."""
+    family = catalog.resolve("models", recipe.model)
+    if family.gradient:
+        return training.device
+    if training.device == "cuda":
+        raise ConfigError(f"a {family.__name__} counts, on the CPU; training.device should be cpu or auto, not cuda")
+    return "cpu"
 
 
 def _within(recipe: Recipe, minutes: float | None) -> Recipe:

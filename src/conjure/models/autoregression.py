@@ -190,7 +190,7 @@ class Autoregression(Model, ABC):
             return given.flatten(1).expand(n, -1).to(self.device), labels
         frame = torch.full((n, space.length), -1, device=self.device)
         if space.stream:
-            frame[:, 0] = torch.randint(space.vocab, (n,), generator=rng, device=self.device)
+            frame[:, 0] = torch.randint(space.vocab, (n,), generator=rng, device=rng.device if rng else None)
         return frame, labels
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from conjure.core.errors import ConfigError
 from conjure.core.space import Columns, Space
 from conjure.models.protocol import Model
+from conjure.nets.likelihoods import uniform
 
 CHUNK = 4096  # rows sampled at a time
 
@@ -108,7 +109,7 @@ class AnyOrder(Model):
 
             def draw(i: int, rows: Tensor, logits: Tensor, part: Tensor = part) -> Tensor:
                 sums = logits.softmax(1).cumsum(1)
-                point = torch.rand(len(rows), 1, generator=rng, device=sums.device) * sums[:, -1:]
+                point = uniform(sums[:, :1], rng) * sums[:, -1:]
                 # right: a code of probability zero, whose sum is that of the code before, is never met
                 codes = torch.searchsorted(sums, point, right=True).squeeze(1)
                 last = (sums < sums[:, -1:]).sum(1)  # rounding may lift the point to the end of the last code

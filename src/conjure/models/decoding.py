@@ -13,6 +13,7 @@ from torch import Tensor
 
 from conjure.core.errors import ConfigError
 from conjure.core.rng import derive
+from conjure.nets.likelihoods import pick
 
 NEAR = 8.0  # nats below the likeliest token at which the tail of a distribution begins
 
@@ -159,8 +160,7 @@ class Choice:
             return logits.argmax(-1)
         if self.temperature != 1:
             logits = logits / self.temperature
-        p = self._kept(logits)
-        return (p / torch.empty_like(p).exponential_(generator=rng)).argmax(-1)  # torch.multinomial without its checks
+        return pick(self._kept(logits), rng)
 
     def _kept(self, logits: Tensor) -> Tensor:
         """Probabilities (B, V) with the tail cut off."""

@@ -14,6 +14,7 @@ from conjure.core.space import Columns, Space, Tokens
 from conjure.models.conditions import codes
 from conjure.models.protocol import Model
 from conjure.nets.columns import ColumnEmbedding
+from conjure.nets.likelihoods import pick
 from conjure.nets.mlp import MLP
 
 ROWS = 1024  # pictures written side by side
@@ -112,7 +113,7 @@ class Pixels(Model):
                 before = seen[:, :, i : i + r + 1, j : j + 2 * r + 1].flatten(2)[:, :, : self.seen]
                 h = F.linear(before.flatten(1), flat) + self.embed_row[i] + self.embed_column[j] + label
                 p = self.net(F.relu(h)).float().softmax(1)
-                drawn = torch.multinomial(p, 1, generator=rng).squeeze(1)
+                drawn = pick(p, rng)
                 out[:, i, j] = torch.where(out[:, i, j] < 0, drawn, out[:, i, j])
                 seen[:, :, i + r, j + r] = self._numbers(out[:, i : i + 1, j : j + 1])[:, :, 0, 0]
         return out

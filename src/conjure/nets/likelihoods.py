@@ -229,3 +229,12 @@ def normal(like: Tensor, rng: torch.Generator | None) -> Tensor:
     """Standard normal noise of a tensor's shape; drawn where the generator lives."""
     where = rng.device if rng else like.device
     return torch.randn(like.shape, generator=rng, device=where).to(like.device)
+
+
+def pick(p: Tensor, rng: torch.Generator | None) -> Tensor:
+    """One code (B,) from probabilities (B, V), which need not sum to one; drawn where the generator lives.
+
+    The least of exponential times with rates p is a draw from p; so draws torch.multinomial, with more checks.
+    """
+    times = torch.empty(p.shape, dtype=p.dtype, device=rng.device if rng else p.device).exponential_(generator=rng)
+    return (p / times.to(p.device)).argmax(-1)

@@ -52,4 +52,4 @@ class Orderless(Objective):
         order = draws[:, 2:].argsort(1).argsort(1)  # each column's place
         natural = draws[:, :1] < self.config.natural
         order = torch.where(natural, torch.arange(columns, device=order.device), order)
-        return order < (draws[:, 1:2] * columns).long()
+        return (order < (draws[:, 1:2] * columns).long()).to(batch.x.device)
