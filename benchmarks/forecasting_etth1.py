@@ -135,11 +135,14 @@ def ours(name: str, history: int, seed: int) -> tuple[Any, float]:
 
 
 def judge_model(made: Any, test: SeriesSet) -> dict[str, float]:
-    """Errors, CRPS from 99 quantiles, and coverage of values and of their sums over the horizon."""
+    """Errors, CRPS from 99 quantiles, and coverage of values and of their sums over the horizon.
+
+    Coverage has an interval by a bootstrap of blocks of two weeks, for windows that overlap err together.
+    """
     found = made.codec.encode(test)
     assert len(found.x) == TEST - VALIDATE - HORIZON + 1
     totals: dict[str, list[float]] = {}
-    sums = []
+    sums, windows = [], []
     with torch.no_grad():
         for place, (x, given) in enumerate(pieces(found)):
             quantiles, median = made.model.quantiles(given, LEVELS), made.model.best(given)
@@ -153,11 +156,24 @@ def judge_model(made: Any, test: SeriesSet) -> dict[str, float]:
                 ("width", high - low),
             ):
                 totals.setdefault(key, []).append(float(value.sum()) / found.x.numel())
+            windows.append(((x >= low) & (x <= high)).double().mean((1, 2)))
             rng = torch.Generator().manual_seed(place)
             paths = torch.stack([made.model.sample(200, given=g[None], rng=rng) for g in given[::24]]).sum(2)
             inside = [(x[::24].sum(1) >= paths.quantile(0.1, 1)) & (x[::24].sum(1) <= paths.quantile(0.9, 1))]
             sums.append(torch.cat(inside).float().mean(1))
-    return {**{key: sum(parts) for key, parts in totals.items()}, "coverage of sums": float(torch.cat(sums).mean())}
+    low, high = by_blocks(torch.cat(windows).numpy())
+    ends = {"coverage low": low, "coverage high": high, "coverage of sums": float(torch.cat(sums).mean())}
+    return {**{key: sum(parts) for key, parts in totals.items()}, **ends}
+
+
+def by_blocks(values: np.ndarray, block: int = 14 * 24, draws: int = 2000) -> tuple[float, float]:
+    """The 95 % interval of a series' mean: overlapping blocks drawn with replacement (Kuensch 1989)."""
+    rng = np.random.default_rng(0)
+    starts = rng.integers(len(values) - block + 1, size=(draws, len(values) // block))
+    sums = np.concatenate([[0.0], values.cumsum()])
+    means = (sums[starts + block] - sums[starts]).mean(1) / block
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
 
 
 def backtest(history: int) -> None:
