@@ -40,31 +40,38 @@ SETS: dict[str, tuple[Callable[[int, int], Tensor], Tensor]] = {"ring": (ring, M
 Data = tuple[Encoded, Encoded]
 
 
-def flow(data: Data, name: str) -> Model:
+def flow(data: Data, name: str, steps: int = 1000) -> Model:
     model = Flow(Dense((2,)), None, Flow.Config(width=128, layers=3))
     matching = Matching(model, Matching.Config(coupling="transport"))
-    learn(matching, data, steps=1000, batch=256, rate=2e-3, average=0.99, validate_every=500)
+    learn(matching, data, steps=steps, batch=256, rate=2e-3, average=0.99, validate_every=500)
     return model
 
 
 class Prior(VAE):
-    """A VAE whose codes are drawn by a flow that was fitted to them afterwards."""
+    """A VAE whose codes are drawn by a flow that was fitted to them afterwards, standardised."""
 
     flow: Flow
+    mean: Tensor
+    scale: Tensor
 
     def sample(self, n: int, *, given: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
-        return self.likelihood.draw(self.writer(self.flow.sample(n, rng=rng), given), rng)
+        z = self.mean + self.scale * self.flow.sample(n, rng=rng)
+        return self.likelihood.draw(self.writer(z, given), rng)
 
 
 def vae(data: Data, name: str) -> Model:
+    """Codes with little noise, for the prior comes second (the two stages of Dai & Wipf 2019, section 4)."""
     model = Prior(Dense((2,)), None, VAE.Config(latent=2, width=64))
-    learn(ELBO(model, ELBO.Config(anneal=0.5)), data, steps=1500, batch=256, rate=4e-3, validate_every=1500)
+    bound = ELBO(model, ELBO.Config(beta=0.1, anneal=0.2))
+    learn(bound, data, steps=1500, batch=256, rate=4e-3, validate_every=1500)
     codes = []
     with torch.no_grad():
         for part in data:
             mean, log_scale = model.posterior(part.x, None)
-            codes.append(Encoded(mean + log_scale.exp() * torch.randn_like(mean)))
-    model.flow = flow((codes[0], codes[1]), name)  # type: ignore[assignment]
+            codes.append(mean + log_scale.exp() * torch.randn_like(mean))
+    model.mean, model.scale = codes[0].mean(0), codes[0].std(0)
+    train, held_out = (Encoded((z - model.mean) / model.scale) for z in codes)
+    model.flow = flow((train, held_out), name, 2000)  # type: ignore[assignment]
     return model
 
 
