@@ -9,10 +9,15 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from conjure.artifact import put_file
 from conjure.core.errors import ConjureError
-from conjure.server.jobs import CANCELLED, FAILED, FINISHED, LOCK, OUTCOME, PROGRESS, SPEC
+from conjure.server.jobs import CANCELLED, FAILED, FINISHED, LOCK, OUTCOME, PREVIEW, PROGRESS, SPEC
+
+if TYPE_CHECKING:
+    from conjure.recipe import Recipe
+    from conjure.training.preview import Preview
 
 EVERY_SECONDS = 0.5
 
@@ -43,6 +48,20 @@ class Diary:
             file.write(json.dumps(told) + "\n")
 
 
+def looks(place: Path, recipe: Recipe, every: float) -> Preview | None:
+    """Samples as the domain shows them, put in a file now and then; None where nobody asked, or the run is private."""
+    if not every or recipe.privacy:
+        return None
+    from conjure import showing
+    from conjure.training.preview import Preview
+
+    def show(objects: Any, step: int) -> None:
+        told = {"step": step, "n": len(objects), "html": showing.objects(recipe.domain, objects)}
+        put_file(place, lambda at: at.write_text(json.dumps(told), "utf-8"))
+
+    return Preview(show, every)
+
+
 def run(folder: Path) -> dict[str, str]:
     """Do the job; how it ended."""
     from conjure.fitting import FitOptions, fit
@@ -52,7 +71,8 @@ def run(folder: Path) -> dict[str, str]:
     diary = Diary(folder / PROGRESS)
     try:
         recipe = recipe_for(order["app"], **order["choice"]).with_seed(order["seed"])
-        options = FitOptions(order["resume"], order["minutes"], diary.watch, diary.say)
+        preview = looks(folder / PREVIEW, recipe, order.get("preview", 0.0))
+        options = FitOptions(order["resume"], order["minutes"], diary.watch, diary.say, preview)
         made = fit(recipe, order["data"], order["out"], options)
     except ConjureError as error:
         return {"status": FAILED, "message": str(error)}

@@ -29,7 +29,8 @@ Word = Annotated[str, Field(max_length=500)]
 
 class Asked(BaseModel):
     """A fit. data: an upload's number or an embedded set. settings: words as "model.width=256". start, through: names
-    of artifacts to go on from, or whose codes are modelled. minutes: wall time to use.
+    of artifacts to go on from, or whose codes are modelled. minutes: wall time to use. preview: seconds from one look
+    at the unfinished model to the next, 0 for none; without it the server's own.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -43,6 +44,15 @@ class Asked(BaseModel):
     through: str | None = Field(None, pattern=f"^{NAME}$")
     minutes: float | None = Field(None, gt=0, le=60 * 24 * 30)
     seed: int | None = Field(None, ge=0, lt=1 << 31)
+    preview: float | None = Field(None, ge=0, le=86_400)
+
+
+class Look(BaseModel):
+    """Samples of an unfinished model: n of them after so many steps, as HTML by the view of their kind of data."""
+
+    step: int
+    n: int
+    html: str
 
 
 @router.get("/apps")
@@ -74,7 +84,8 @@ def begin(request: Request, asked: Asked) -> dict[str, Any]:
     choice: dict[str, Any] = {"recipe": asked.recipe, "model": asked.model, "settings": asked.settings}
     choice |= {"start": _folder(shelf, asked.start), "through": _folder(shelf, asked.through)}
     recipe_for(asked.app, **choice).configs()  # a wrong word is refused now, not in a minute
-    order = Order(asked.app, data, str(place), choice, asked.minutes, asked.seed)
+    every = state.service.settings.preview if asked.preview is None else asked.preview
+    order = Order(asked.app, data, str(place), choice, asked.minutes, asked.seed, preview=every)
     return jobs.submit(asked.name, order, asked.model_dump())
 
 
@@ -97,6 +108,17 @@ def every(request: Request) -> list[dict[str, Any]]:
 def one(request: Request, number: Number) -> dict[str, Any]:
     """A fit: its status, how far it is, its place in the queue."""
     return _jobs(request).get(number)
+
+
+@router.get("/fits/{number}/preview")
+def preview(request: Request, number: Number) -> Look:
+    """What the model makes so far; once the fit is over, what it makes now."""
+    found = _jobs(request).preview(number)
+    if found is None:
+        raise Refusal(
+            404, f"fit {number} has shown nothing yet: ask again, or fit with preview above 0", param="number"
+        )
+    return Look(**found)
 
 
 @router.get("/fits/{number}/log", response_class=PlainTextResponse)

@@ -17,12 +17,17 @@ from conjure.server.uploads import Uploads
 
 @dataclass(frozen=True)
 class House:
-    """A running server's parts; `talkers` answer for artifacts that can talk, by name."""
+    """A running server's parts; `talkers` answer for artifacts that can talk, by name.
+
+    preview: seconds from one look at a fit's samples to the next. rating: where people rate, "" where nobody does.
+    """
 
     shelf: Shelf
     uploads: Uploads
     jobs: Jobs | None
     talkers: dict[str, Any]
+    preview: float = 0.0
+    rating: str = ""
 
     def brought(self, files: Any, embedded: str | None, domain: str) -> str:
         """The path or name of what a person brought: files of the browser, or a set that comes with conjure."""

@@ -16,6 +16,10 @@ from conjure.server.studio.house import House
 
 PATH = "/studio"
 FONTS = ["system-ui", "sans-serif"]
+RATING = (
+    '<p><a href="{place}" target="_blank">On a page of its own</a></p>'
+    '<iframe title="rating" src="{place}" loading="lazy" style="width:100%;height:80vh;border:0"></iframe>'
+)
 CSS = ".gradio-container{max-width:1100px!important;margin:auto}footer{display:none!important}"
 
 
@@ -35,6 +39,9 @@ def build(house: House) -> gr.Blocks:
             if house.talkers:
                 with gr.Tab("Chat", id="chat"):
                     talking.page(house)
+            if house.rating:
+                with gr.Tab("Rate", id="rate"):
+                    gr.HTML(RATING.format(place=f"..{house.rating}"))
     return pages
 
 

@@ -1,33 +1,10 @@
-"""Objects of any domain as HTML, by the domain's own view; and the words a sample can be given."""
+"""What a sample can be given, and the command line that draws it again."""
 
 from __future__ import annotations
 
-import html
-from itertools import islice
-from typing import Any
+import shlex
 
-from conjure import catalog
 from conjure.artifact import Artifact
-
-MOST = 12  # objects shown one below the other
-WHOLE = ("table", "image", "video")  # domains whose view shows all objects at once
-
-
-def shown(domain: str, objects: Any, artifact: Artifact | None = None) -> str:
-    """A page's part that shows objects; rows of a table that break a declared rule are marked."""
-    view = catalog.part(domain, "view")
-    if domain == "table" and artifact is not None and artifact.codec.schema.rules:
-        return view.to_html(objects, rules=artifact.codec.schema.rules, codec=artifact.codec)
-    if domain in WHOLE:
-        return f'<div style="overflow-x:auto">{view.to_html(objects)}</div>'
-    if not callable(getattr(view, "to_html", None)):
-        return f"<pre>{html.escape(view.to_text(objects))}</pre>"
-    if domain == "series":
-        parts = [view.to_html(objects, at) for at in range(min(MOST, len(objects)))]
-    else:
-        parts = [view.to_html(one) for one in islice(objects, MOST)]
-    rest = f"<p>{len(objects) - MOST:,} more</p>" if len(objects) > MOST else ""
-    return "<hr>".join(parts) + rest
 
 
 def words(artifact: Artifact) -> list[str]:
@@ -45,5 +22,5 @@ def words(artifact: Artifact) -> list[str]:
 
 def command(name: str, n: int, seed: int, given: dict[str, str]) -> str:
     """The command line that draws the same objects."""
-    said = "".join(f" --given {key}={value!r}" for key, value in given.items())
+    said = "".join(f" --given {shlex.quote(f'{key}={value}')}" for key, value in given.items())
     return f"conjure sample {name} -n {n} --seed {seed}{said}"
