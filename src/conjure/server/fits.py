@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from conjure import artifact as artifacts
 from conjure import catalog
 from conjure.core.config import nearest
+from conjure.server import confined
 from conjure.server.errors import RESPONSES, Refusal
 from conjure.server.events import Events, event
 from conjure.server.forms import apps, form
@@ -83,7 +84,7 @@ def begin(request: Request, asked: Asked) -> dict[str, Any]:
     data = state.uploads.data(asked.data, catalog.resolve("apps", asked.app).domain)
     choice: dict[str, Any] = {"recipe": asked.recipe, "model": asked.model, "settings": asked.settings}
     choice |= {"start": _folder(shelf, asked.start), "through": _folder(shelf, asked.through)}
-    recipe_for(asked.app, **choice).configs()  # a wrong word is refused now, not in a minute
+    confined.settings(recipe_for(asked.app, **choice))
     every = state.service.settings.preview if asked.preview is None else asked.preview
     order = Order(asked.app, data, str(place), choice, asked.minutes, asked.seed, preview=every)
     return jobs.submit(asked.name, order, asked.model_dump())

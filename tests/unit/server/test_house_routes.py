@@ -24,6 +24,7 @@ from conjure import artifact as artifacts
 from conjure import sampling
 from conjure.fitting import fit
 from conjure.server.app import create
+from conjure.server.child import looks
 from conjure.server.settings import Limits, Settings
 from conjure.verbs import recipe_for
 
@@ -76,7 +77,7 @@ def test_a_table_goes_in_and_more_of_it_comes_out(client: TestClient, tmp_path: 
     assert len(nats["nats"]) == 300
 
 
-def test_what_a_fit_has_learnt_so_far_is_shown_by_the_view_of_its_data(client: TestClient):
+def test_what_a_fit_has_learnt_so_far_is_shown_by_the_view_of_its_data(client: TestClient, tmp_path: Path):
     asked = {
         "app": "tables",
         "data": "wine",
@@ -90,19 +91,18 @@ def test_what_a_fit_has_learnt_so_far_is_shown_by_the_view_of_its_data(client: T
     assert look["n"] == 8
     assert look["step"] == client.get(f"/fits/{number}").json()["progress"]["step"]
     assert '<table class="rows">' in look["html"]
-    silent = client.post("/fits", json={**asked, "name": "silent", "preview": 0, "settings": QUICK}).json()["number"]
-    assert until_over(client, silent)["status"] == "finished"
-    refused = client.get(f"/fits/{silent}/preview")
+    (tmp_path / "runs" / number / "preview.json").unlink()
+    refused = client.get(f"/fits/{number}/preview")
     assert refused.status_code == 404
     assert "shown nothing yet" in refused.json()["error"]["message"]
     assert client.get("/fits/0123456789abcdef/preview").status_code == 404
 
 
-def test_a_private_fit_shows_nothing_before_its_end(client: TestClient):
-    asked = {"app": "tables", "data": "wine", "name": "secret", "settings": ["privacy.epsilon=5.0"], "preview": 0.1}
-    number = client.post("/fits", json=asked).json()["number"]
-    assert until_over(client, number)["status"] == "finished"
-    assert client.get(f"/fits/{number}/preview").status_code == 404
+def test_a_private_fit_shows_nothing_before_its_end(tmp_path: Path):
+    private = recipe_for("tables", settings=["privacy.epsilon=5.0"])
+    assert looks(tmp_path / "preview.json", private, 1.0) is None
+    assert looks(tmp_path / "preview.json", recipe_for("tables"), 0.0) is None
+    assert looks(tmp_path / "preview.json", recipe_for("tables"), 1.0) is not None
 
 
 def test_an_artifact_goes_out_and_comes_in_again(client: TestClient):

@@ -10,6 +10,7 @@ import gradio as gr
 import pandas as pd
 
 from conjure import catalog
+from conjure.server import confined
 from conjure.server.errors import Refusal
 from conjure.server.forms import form
 from conjure.server.jobs import CANCELLED, FINISHED, OVER, QUEUED, RUNNING, Order
@@ -112,7 +113,7 @@ def begin(house: House, app: str, recipe: str, minutes: float, name: str, *rest:
     if product.domain == "table":
         words += tabular(data, schema, rules)
     choice = {"recipe": recipe, "model": None, "settings": words, "start": None, "through": None}
-    recipe_for(app, recipe=recipe, settings=words).configs()  # a wrong word is told now
+    confined.settings(recipe_for(app, recipe=recipe, settings=words))
     asked = {"app": app, "recipe": recipe, "settings": words, "minutes": minutes}
     order = Order(app, data, str(place), choice, float(minutes), None, preview=house.preview)
     job = house.jobs.submit(name, order, asked)  # type: ignore[union-attr]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from conjure.artifact import Artifact
 from conjure.core.errors import ConjureError
 from conjure.server.errors import Refusal
 from conjure.server.jobs import Jobs
@@ -28,6 +30,13 @@ class House:
     talkers: dict[str, Any]
     preview: float = 0.0
     rating: str = ""
+
+    def opens(self, name: str, able: Callable[[Artifact], bool]) -> bool:
+        """Whether an artifact can be opened (one that cannot says why in the gallery) and is able."""
+        try:
+            return able(self.shelf.get(name))
+        except Refusal:
+            return False
 
     def brought(self, files: Any, embedded: str | None, domain: str) -> str:
         """The path or name of what a person brought: files of the browser, or a set that comes with conjure."""

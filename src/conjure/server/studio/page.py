@@ -11,7 +11,7 @@ import gradio as gr
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
-from conjure.server.studio import drawing, fitting, gallery, judging, talking
+from conjure.server.studio import completing, drawing, fitting, gallery, judging, scoring, talking
 from conjure.server.studio.house import House
 
 PATH = "/studio"
@@ -36,6 +36,10 @@ def build(house: House) -> gr.Blocks:
                 drawing.page(house, pages, tab)
             with gr.Tab("Evaluate", id="evaluate") as tab:
                 judging.page(house, pages, tab)
+            with gr.Tab("Score", id="score") as tab:
+                scoring.page(house, pages, tab)
+            with gr.Tab("Complete", id="complete") as tab:
+                completing.page(house, pages, tab)
             if house.talkers:
                 with gr.Tab("Chat", id="chat"):
                     talking.page(house)
