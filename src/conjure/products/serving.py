@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ def serve(
     feedback: Annotated[str, typer.Option(metavar="URL", help="What is rated at /rating; else ROOT/feedback.db.")] = "",
 ) -> None:
     """Serve artifacts over HTTP; language models as OpenAI's clients know them."""
+    gc.disable()  # while all is imported: what comes is kept, and looking for garbage in it is a quarter of the start
     try:
         from conjure.server import opening, running
         from conjure.server.settings import Limits, Settings

@@ -48,7 +48,10 @@ def create(settings: Settings) -> FastAPI:
         app.include_router(routes)
     rated = _ask(app, settings)
     if settings.studio:
-        from conjure.server.studio.house import House  # here, since gradio takes two seconds to import
+        from conjure.server.studio import quickly  # here, since gradio takes a second to import
+
+        quickly.load()
+        from conjure.server.studio.house import House
         from conjure.server.studio.page import mount
 
         chatting = {n: t for n, t in app.state.talkers.known.items() if hasattr(t.codec, "prompt")}

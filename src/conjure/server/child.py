@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from conjure.artifact import put_file
 from conjure.core.errors import ConjureError
+from conjure.server.errors import placeless
 from conjure.server.jobs import CANCELLED, FAILED, FINISHED, LOCK, OUTCOME, PREVIEW, PROGRESS, SPEC
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Diary:
     def say(self, line: str) -> None:
         """Note a remark: what was inferred, what was left out."""
         print(line, flush=True)
-        self.write({"said": line})
+        self.write({"said": placeless(line, self.path.parents[2])})
 
     def write(self, told: dict[str, Any]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
@@ -78,7 +80,9 @@ def run(folder: Path) -> dict[str, str]:
         return {"status": FAILED, "message": str(error)}
     except MemoryError:
         return {"status": FAILED, "message": "there was not enough memory: a smaller batch or model may fit"}
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return {"status": FAILED, "message": "the server's disk is full: make room, and resume"}
         logging.exception("the fit failed")
         return {"status": FAILED, "message": "the fit failed by a fault of ours; its log tells why"}
     if made.card["metrics"].get("stopped_by") == "interrupt":

@@ -23,7 +23,7 @@ def words(artifact: Artifact, given: dict[str, Any], uploads: Uploads) -> dict[s
 
 
 def settings(recipe: Recipe) -> None:
-    """Refuse now, not in a minute, what is wrong with a recipe; and settings that name a file of this machine."""
+    """Refuse what is wrong with a recipe's settings, and those that name a file of this machine."""
     recipe.configs()
     files = getattr(catalog.codec(recipe.domain).Config, "FILES", ())
     for name in files:

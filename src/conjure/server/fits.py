@@ -15,7 +15,7 @@ from conjure import artifact as artifacts
 from conjure import catalog
 from conjure.core.config import nearest
 from conjure.server import confined
-from conjure.server.errors import RESPONSES, Refusal
+from conjure.server.errors import RESPONSES, Refusal, placeless
 from conjure.server.events import Events, event
 from conjure.server.forms import apps, form
 from conjure.server.jobs import INTERRUPTED, OVER, Jobs, Order
@@ -84,7 +84,9 @@ def begin(request: Request, asked: Asked) -> dict[str, Any]:
     data = state.uploads.data(asked.data, catalog.resolve("apps", asked.app).domain)
     choice: dict[str, Any] = {"recipe": asked.recipe, "model": asked.model, "settings": asked.settings}
     choice |= {"start": _folder(shelf, asked.start), "through": _folder(shelf, asked.through)}
-    confined.settings(recipe_for(asked.app, **choice))
+    recipe = recipe_for(asked.app, **choice)  # what is wrong is refused now, not in a minute
+    confined.settings(recipe)
+    artifacts.gone_through(recipe)
     every = state.service.settings.preview if asked.preview is None else asked.preview
     order = Order(asked.app, data, str(place), choice, asked.minutes, asked.seed, preview=every)
     return jobs.submit(asked.name, order, asked.model_dump())
@@ -125,8 +127,7 @@ def preview(request: Request, number: Number) -> Look:
 @router.get("/fits/{number}/log", response_class=PlainTextResponse)
 def log(request: Request, number: Number) -> PlainTextResponse:
     """The end of what the process wrote; paths of this machine are left out."""
-    root = str(request.app.state.service.settings.root)
-    return PlainTextResponse(_jobs(request).log(number).replace(root, "ROOT"))
+    return PlainTextResponse(placeless(_jobs(request).log(number), request.app.state.service.settings.root))
 
 
 @router.get("/fits/{number}/events", response_class=Response)

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import JSON, Float, String, create_engine, event, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from conjure.server.errors import Refusal
+from conjure.server.errors import Refusal, placeless
 
 QUEUED, RUNNING, FINISHED, FAILED, CANCELLED, INTERRUPTED = (
     "queued",
@@ -211,7 +211,7 @@ class Jobs:
             told = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError):
             told = {"status": INTERRUPTED, "message": "its process was ended from outside: resume it to go on"}
-        self._set(number, told["status"], told["message"])
+        self._set(number, told["status"], placeless(told["message"], self.folder.parent))
 
     def _set(self, number: str, status: str, message: str) -> None:
         when = {RUNNING: {"started": time.time()}, QUEUED: {}}.get(status, {"ended": time.time()})

@@ -72,7 +72,7 @@ def test_a_fit_reads_no_schema_from_the_disk(client: TestClient, path: str):
 def test_a_brought_artifact_names_no_place_that_its_report_would_read(
     client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    made = fit(recipe_for("tables", settings=QUICK), "wine")
+    made = fit(recipe_for("tables", settings=QUICK), "breast-cancer")
     secret = tmp_path / "secret.csv"
     secret.write_text("a,b\n1,2\n3,4\n")
     made.recipe = replace(made.recipe, start=str(tmp_path / "weights"))
@@ -88,7 +88,7 @@ def test_a_brought_artifact_names_no_place_that_its_report_would_read(
     touched = []
     whole = catalog.part("table", "corpus").read
     monkeypatch.setattr(catalog.part("table", "corpus"), "read", lambda data: touched.append(str(data)) or whole(data))
-    answer = client.post("/artifacts/brought/evaluate", json={"data": "wine", "n": 60})
+    answer = client.post("/artifacts/brought/evaluate", json={"data": "breast-cancer", "n": 60})
     assert answer.status_code == 200, answer.text
     assert "was not found again" in json.dumps(answer.json()["notes"])
     assert not [data for data in touched if str(secret) in data]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,13 +49,16 @@ class House:
         return self.uploads.data(self.uploads.adopt([Path(p) for p in paths]), domain)
 
 
+FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/]+/)+")
+
+
 def told(work: Any) -> Any:
-    """A page's handler whose mistakes come back as one sentence."""
+    """A page's handler whose mistakes come back as one sentence, in which files go by their names."""
 
     def wrapped(*words: Any) -> Any:
         try:
             return work(*words)
         except (Refusal, ConjureError) as error:
-            raise gr.Error(str(error)) from None
+            raise gr.Error(FOLDERS.sub("", str(error))) from None
 
     return wrapped
