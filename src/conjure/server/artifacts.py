@@ -110,11 +110,9 @@ async def sample(request: Request, name: Name, asked: Sampling) -> Response:
         "x-conjure-seed": str(drawn.seed),
         "x-conjure-rows": f"{drawn.first}-{drawn.first + asked.n} of {drawn.total}",
     }
-    line = packing.command("sample", name, asked.given, n=drawn.total, seed=drawn.seed)
-    line += (
-        "" if drawn.total == asked.n else f"  # of which rows {drawn.first} to {drawn.first + asked.n - 1} are these"
-    )
-    return await asyncio.to_thread(as_file, artifact, drawn.objects, asked.format, line, headers)
+    line = packing.command("sample", name, given=asked.given, n=drawn.total, seed=drawn.seed)
+    told = "" if drawn.total == asked.n else f"# rows {drawn.first} to {drawn.first + asked.n - 1} of it are these"
+    return await asyncio.to_thread(as_file, artifact, drawn.objects, asked.format, (line, told), headers)
 
 
 async def _awaited(waiting: asyncio.Future[Any]) -> Any:
@@ -139,8 +137,8 @@ async def complete(request: Request, name: Name, asked: Data) -> Response:
 
     def work(artifact: Artifact, path: str) -> Response:
         made = sampling.complete(artifact, sampling.read_questions(artifact, path), seed=asked.seed)
-        line = packing.command("complete", name, {}, seed=asked.seed)
-        return as_file(artifact, made, asked.format, line, {})
+        line = packing.command("complete", name, Path(path).name, given={}, seed=asked.seed)
+        return as_file(artifact, made, asked.format, (line, ""), {})
 
     return await _heavy(request, name, asked, work)
 
@@ -170,8 +168,11 @@ async def _heavy(request: Request, name: str, asked: Data, work: Any) -> Any:
             return await asyncio.to_thread(work, artifact, path)
 
 
-def as_file(artifact: Artifact, objects: Any, format: str, line: str, headers: dict[str, str]) -> Response:
-    """Objects in a file of the wanted kind: several files as an archive, in which the command line is too."""
+def as_file(artifact: Artifact, objects: Any, format: str, line: tuple[str, str], headers: dict[str, str]) -> Response:
+    """Objects in a file of the wanted kind: several files as an archive, in which the command line is too.
+
+    line: it, and a remark.
+    """
     domain, packed = artifact.recipe.domain, format.lstrip(".") == "zip"
     suffix = f".{format.lstrip('.')}" if format and not packed else ""
     with tempfile.TemporaryDirectory() as spare:
@@ -179,7 +180,8 @@ def as_file(artifact: Artifact, objects: Any, format: str, line: str, headers: d
         folder.mkdir()
         path = packing.written(domain, objects, folder, "samples", suffix)
         if packed or path.is_dir():
-            path = packing.archived(folder, line, artifact)
+            whole = f"{line[0]} -o samples{suffix or packing.SUFFIX[domain]}"
+            path = packing.archived(folder, f"{whole}\n{line[1]}".strip(), artifact)
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         return Response(path.read_bytes(), media_type=kind, headers=headers)
 

@@ -17,11 +17,11 @@ SUFFIX |= {"unpaired": ".png", "music": ".mid", "chat": ".jsonl", "answers": ".j
 WORDS = "command.txt"
 
 
-def command(verb: str, name: str, given: dict[str, Any], **options: Any) -> str:
-    """A command line of ours; options of one letter get one dash, those that are None are left out."""
+def command(*words: str, given: dict[str, Any], **options: Any) -> str:
+    """A command line of ours: a verb and what it works on, conditions, options (of one letter with one dash)."""
     said = [f"--given {shlex.quote(f'{key}={value}')}" for key, value in given.items()]
-    words = [f"{'-' if len(k) == 1 else '--'}{k} {shlex.quote(str(v))}" for k, v in options.items() if v is not None]
-    return " ".join(["conjure", verb, shlex.quote(name), *words, *said])
+    chosen = [f"{'-' if len(k) == 1 else '--'}{k} {shlex.quote(str(v))}" for k, v in options.items()]
+    return " ".join(["conjure", *map(shlex.quote, words), *said, *chosen])
 
 
 def written(domain: str, objects: Any, folder: Path, stem: str, suffix: str = "") -> Path:

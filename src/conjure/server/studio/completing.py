@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -38,7 +39,7 @@ def page(house: House, pages: gr.Blocks, tab: gr.Tab) -> None:
         data = house.brought(files, example, artifact.recipe.domain)
         conditions = {"to": style.strip()} if style.strip() else {}
         made = sampling.complete(artifact, sampling.read_questions(artifact, data), given=conditions, seed=used)
-        line = packing.command("complete", str(chosen), conditions, seed=used)
+        line = packing.command("complete", str(chosen), Path(data).name, given=conditions, seed=used)
         line, *buttons = taken.filled(artifact, made, f"{chosen}-completed", line)
         return [f"`{line}`", *seen(artifact, made), *buttons]
 

@@ -48,7 +48,7 @@ def page(house: House, pages: gr.Blocks, tab: gr.Tab) -> None:
         used = secrets.randbelow(1 << 31) if number is None else int(number)
         drawn = confined.words(artifact, conditions, house.uploads)
         made = sampling.sample(artifact, int(count), given=drawn, seed=used)
-        line = packing.command("sample", chosen, conditions, n=int(count), seed=used)
+        line = packing.command("sample", chosen, given=conditions, n=int(count), seed=used)
         line, *buttons = taken.filled(artifact, made, f"{chosen}-{used}", line)
         return [f"`{line}`", *seen(artifact, made), *buttons]
 

@@ -47,7 +47,7 @@ class Taken:
 
     @staticmethod
     def filled(artifact: Artifact, objects: Any, stem: str, line: str) -> tuple[str, Any, Any]:
-        """(the command line, the two buttons ready); `-o FILE` is added to the line."""
+        """(the command line with its `-o FILE`, the two buttons ready)."""
         domain = artifact.recipe.domain
         files = Path(tempfile.mkdtemp(prefix="conjure-")) / stem
         files.mkdir()
