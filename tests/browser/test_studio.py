@@ -76,13 +76,7 @@ def foreign(url: str) -> bool:
 
 
 def tab(page: Page, name: str) -> None:
-    """Go to a tab, which a narrow page keeps behind a button."""
-    wanted = page.get_by_role("tab", name=name, exact=True).locator("visible=true")
-    if not wanted.count():
-        page.get_by_label("See more tabs").or_(page.locator(".overflow-menu > button")).first.click()
-        page.locator(".overflow-dropdown").get_by_text(name, exact=True).click()
-        return
-    wanted.first.click()
+    page.get_by_role("tab", name=name, exact=True).click()
 
 
 def taken(page: Page, button: str) -> Path:

@@ -17,7 +17,13 @@ RATING = (
     '<p><a href="{place}" target="_blank">On a page of its own</a></p>'
     '<iframe title="rating" src="{place}" loading="lazy" style="width:100%;height:80vh;border:0"></iframe>'
 )
-CSS = ".gradio-container{max-width:1100px!important;margin:auto}footer{display:none!important}"
+CSS = (
+    ".gradio-container{max-width:1100px!important;margin:auto}footer{display:none!important}"
+    ".tab-wrapper,.tab-container[role=tablist]{height:auto!important;flex-wrap:wrap}"  # tabs in lines, at phone width
+    ".tab-container.visually-hidden{max-width:100%;overflow:hidden}"
+    ".gradio-container,.gradio-container .main,.gradio-container .wrap,.contain,.contain .column,.tabs,.tab-wrapper"
+    "{min-width:0;max-width:100%}"
+)
 
 
 def build(house: House) -> gr.Blocks:
