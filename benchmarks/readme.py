@@ -32,6 +32,7 @@ SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "flow_matching",
     "toys",
     "gan_mnist",
+    "studio_start",
     "server_load",
     "server_fuzz",
     "serving_load",

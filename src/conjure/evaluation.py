@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from conjure import catalog, sampling, scoring
+from conjure import catalog, sampling, scoring, showing
 from conjure.artifact import Artifact
 from conjure.composition.latents import Latents
 from conjure.core.errors import ConfigError, ConjureError, DataError
@@ -22,6 +22,7 @@ from conjure.recipe import Recipe
 
 ROWS = 100_000  # of data too large for memory, so many objects are looked at
 NGRAM = 6
+SHOWN = 8  # of the samples judged, in the report
 # Samples drawn unless a number is asked for: at least and at most so many.
 SAMPLES = {"table": (500, 50_000), "image": (256, 5_000), "video": (128, 1_000), "text": (64, 256), "music": (50, 200)}
 SAMPLES["chat"] = (8, 8)  # answers of a language model take long
@@ -44,9 +45,8 @@ def evaluate(
     """
     recipe, codec = artifact.recipe, _plain(artifact.codec)
     judge = catalog.resolve("reports", recipe.domain)
-    corpus = catalog.part(recipe.domain, "corpus")
     notes: list[str] = []
-    real, source = corpus.read(held_out)
+    real, source = catalog.part(recipe.domain, "corpus").read(held_out)
     learnt = training_data(artifact, train, notes)
     if source.sha256 and source.sha256 == artifact.card.get("source", {}).get("sha256"):
         real = set_aside(recipe, real)
@@ -56,11 +56,12 @@ def evaluate(
     least, most = SAMPLES.get(recipe.domain, (256, 5_000))
     count = n or int(np.clip(max(len(real), 0 if learnt is None else len(learnt)), least, most))
     scores, known = _scores(artifact, real, notes)
+    synthetic = _synthetic(artifact, real, count, seed)
     baseline, baseline_scores = _baseline(artifact, learnt, known, (count, seed))
-    return judge(
+    report = judge(
         Judged(
             held_out=real,
-            synthetic=_synthetic(artifact, real, count, seed),
+            synthetic=synthetic,
             train=learnt,
             baseline=baseline,
             scores=scores,
@@ -75,6 +76,8 @@ def evaluate(
             notes=tuple(notes),
         )
     )
+    report.samples = showing.objects(recipe.domain, showing.cut(recipe.domain, synthetic, 0, SHOWN), artifact)
+    return report
 
 
 def _synthetic(artifact: Artifact, real: Any, n: int, seed: int) -> Any:

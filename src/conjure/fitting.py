@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from conjure import artifact as artifacts
-from conjure import catalog, private
+from conjure import catalog, private, sampling
 from conjure.artifact import Artifact
 from conjure.beginning import Beginning, beginning
 from conjure.core.config import fill
 from conjure.core.errors import ArtifactError, ConfigError, DataError
+from conjure.core.rng import derive
 from conjure.domains.protocol import Codec, Encoded, Source
 from conjure.nets.lora import adapters, merge_lora
 from conjure.pretrained import adapters as adapterfiles
@@ -27,6 +28,7 @@ from conjure.training.adapting import adapt
 from conjure.training.data import Examples, Shards
 from conjure.training.distributed import Processes, join
 from conjure.training.interrupt import interruptible
+from conjure.training.preview import Looks, Preview
 from conjure.training.trainer import Progress, Trainer, Training
 
 RUN = "run.json"
@@ -36,12 +38,15 @@ LEARN_FROM = 200_000  # objects a codec learns from when the data does not fit i
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How to run, apart from what to run: `resume` goes on from the folder's checkpoint."""
+    """How to run, apart from what to run: `resume` goes on from the folder's checkpoint, `preview` looks at the
+    unfinished model now and then, and at the finished one.
+    """
 
     resume: bool = False
     minutes: float | None = None
     watch: Callable[[Progress], None] = lambda progress: None
     say: Callable[[str], None] = lambda line: None
+    preview: Preview | None = None
 
 
 def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOptions | None = None) -> Artifact:
@@ -57,9 +62,9 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     _, _, objective_config = recipe.configs()
     ledger = private.ledger_of(recipe, options.resume)
     processes = join(_device(recipe, training))
+    _check_preview(options, recipe, processes)
     folder = Path(out) if out is not None else None
-    corpus = catalog.part(recipe.domain, "corpus")
-    objects, source = corpus.read(data)
+    objects, source = catalog.part(recipe.domain, "corpus").read(data)
     before = beginning(recipe, opening.load)
     if folder:
         _claim(folder, before, private.unnamed(source) if ledger else source, options.resume, processes)
@@ -83,17 +88,46 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
         objective.under(ledger)
     journalled = None if ledger else folder  # a journal of losses would tell of single rows
     trainer = Trainer(objective, training, (train, held_out), seed=recipe.seed, folder=journalled, processes=processes)
+    _take_up(trainer, before, options)
+    made = Artifact(recipe, codec, model, first=before.first)
+    looks = _looks(made, objects, options)
+    with interruptible(trainer):
+        summary = trainer.run(looks.beside(trainer, options.watch) if looks else options.watch)
+    notes += before.gained(summary)
+    made.card = {"privacy": ledger.certificate()} if ledger else {}
+    made = _finished(made, source, summary | {"notes": notes}, folder, processes)
+    if looks:
+        looks.look(summary["steps"])
+    return made
+
+
+def _take_up(trainer: Trainer, before: Beginning, options: FitOptions) -> None:
+    """Go on from the folder's checkpoint where that is asked; else note what the weights begun with are worth."""
     resumed = options.resume and trainer.resume()
     if options.resume and not resumed:
-        options.say(f"{folder} has no checkpoint yet: starting from the beginning")
+        options.say(f"{trainer.folder} has no checkpoint yet: starting from the beginning")
     if before.start is not None and not resumed:
         trainer.measure()
-    with interruptible(trainer):
-        summary = trainer.run(options.watch)
-    notes += before.gained(summary)
-    made = Artifact(recipe, codec, model, first=before.first)
-    made.card = {"privacy": ledger.certificate()} if ledger else {}
-    return _finished(made, source, summary | {"notes": notes}, folder, processes)
+
+
+def _check_preview(options: FitOptions, recipe: Recipe, processes: Processes) -> None:
+    if options.preview is not None and processes.world > 1:
+        raise ConfigError("a run of several processes shows no preview: leave it out")
+    if options.preview is not None and recipe.privacy:
+        raise ConfigError("a private run tells nothing before its end: leave the preview out")
+
+
+def _looks(made: Artifact, objects: Any, options: FitOptions) -> Looks | None:
+    """How to look at a run: samples by a seed of their own, or the answers to some of the data's questions."""
+    recipe, preview = made.recipe, options.preview
+    if preview is None:
+        return None
+    seed = derive(recipe.seed, "preview")  # one for all looks: what changes is what was learnt
+    if hasattr(made.codec, "questions"):
+        some = objects.sample(preview.n, recipe.seed) if hasattr(objects, "chunks") else objects
+        asked = made.codec.questions(catalog.part(recipe.domain, "corpus").cut(some, 0, preview.n))
+        return Looks(preview, lambda n: sampling.complete(made, asked, seed=seed), options.say)
+    return Looks(preview, lambda n: sampling.sample(made, n, seed=seed), options.say)
 
 
 def _device(recipe: Recipe, training: Training) -> str:

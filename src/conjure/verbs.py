@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conjure import artifact as artifacts
-from conjure import catalog, evaluation, latents, sampling, scoring
+from conjure import catalog, evaluation, latents, sampling, scoring, showing
 from conjure.apps.app import App
 from conjure.artifact import Artifact
 from conjure.core.errors import ConfigError
@@ -20,6 +21,9 @@ from conjure.recipe import Recipe, read_recipe
 
 if TYPE_CHECKING:
     from conjure.fitting import FitOptions
+
+
+QUICK = 4_000_000  # learnt numbers, up to which a few samples are a matter of a moment
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,17 @@ class Generative:
         return self.artifact.card
 
     def _repr_html_(self) -> str:
-        source = self.card.get("source", {})
-        return f"<b>{self.artifact.recipe.model}</b> of {source.get('name', 'data')}"
+        """What it is and four samples of seed 0, in a moment and alike each time; of large models no samples."""
+        said, n = showing.about(self.artifact), 4
+        if (size := showing.size(self.artifact)) > QUICK:
+            return (
+                f"{said}<p>{size:,} numbers take their time: <code>sample(n)</code> draws what is not shown here.</p>"
+            )
+        try:
+            drawn = self.sample(n)
+        except ConfigError as error:  # it answers questions, and none is asked here
+            return f"{said}<p>{html.escape(str(error))}</p>"
+        return f"{said}<p>sample({n}, seed=0)</p>{showing.objects(self.artifact.recipe.domain, drawn, self.artifact)}"
 
 
 def recipe_for(

@@ -27,6 +27,7 @@ FLOORS = {
     "prompting": 5,
     "sampling": 5,
     "scoring": 5,
+    "showing": 5,
     "private": 5,
     "fitting": 6,
     "tuning": 6,

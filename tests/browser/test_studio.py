@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
 
+from conjure.feedback.opinions import Candidate
+from conjure.feedback.store import Store
 from tests.browser.pages import CHROMIUM, FLAGS, Served, need_browser
 
 need_browser()
@@ -17,19 +22,34 @@ from playwright.sync_api import Page, expect, sync_playwright  # noqa: E402
 
 expect.set_options(timeout=60_000)
 SHOTS = os.environ.get("CONJURE_SHOTS")
+ALONE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
+STRANGERS: list[str] = []  # what pages asked of other hosts, or would have
+
+
+@pytest.fixture(autouse=True)
+def offline() -> Iterator[None]:
+    """No page of any test here asks anything of another host."""
+    STRANGERS.clear()
+    yield
+    assert STRANGERS == []
 
 
 @pytest.fixture(scope="module")
 def browser():
     with sync_playwright() as started:
-        made = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        made = started.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, ALONE])
         yield made
         made.close()
 
 
 @pytest.fixture
 def served(tmp_path):
-    started = Served("serve", "--root", str(tmp_path / "root"), "--studio")
+    root = tmp_path / "root"
+    root.mkdir()
+    rated = Store(root / "feedback.db")
+    rated.add(rated.open_round("first", (), 7), "Which is a river?", [Candidate("Rhine"), Candidate("Etna")])
+    rated.close()
+    started = Served("serve", "--root", str(root), "--studio", "--preview", "0.5")
     yield started
     started.kill()
 
@@ -41,16 +61,29 @@ def csv(tmp_path: Path) -> Path:
     return tmp_path / "patients.csv"
 
 
-def opened(browser, served: Served, width: int = 1100) -> Page:
-    page = browser.new_page(viewport={"width": width, "height": 900}, accept_downloads=True)
+def opened(browser, served: Served, width: int = 1100, **manner) -> Page:
+    page = browser.new_page(viewport={"width": width, "height": 900}, accept_downloads=True, **manner)
     page.set_default_timeout(60_000)
+    page.on("request", lambda asked: STRANGERS.append(asked.url) if foreign(asked.url) else None)
+    page.on("console", lambda said: STRANGERS.append(said.text) if "Content Security Policy" in said.text else None)
     page.goto(served.url)
     expect(page.get_by_role("tab", name="Fit", exact=True)).to_be_visible()
     return page
 
 
+def foreign(url: str) -> bool:
+    return urlsplit(url).scheme not in ("data", "blob", "about") and urlsplit(url).hostname != "127.0.0.1"
+
+
 def tab(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name, exact=True).click()
+
+
+def taken(page: Page, button: str) -> Path:
+    """What a button downloads."""
+    with page.expect_download() as taking:
+        page.get_by_role("button", name=button, exact=True).locator("visible=true").click()
+    return Path(taking.value.path())
 
 
 def shot(page: Page, name: str) -> None:
@@ -79,31 +112,38 @@ def chosen(page: Page, value: str) -> None:
 
 def test_data_in_samples_and_report_out(browser, served: Served, csv: Path):
     page = opened(browser, served)
-    begin(page, csv, "patients", 0.1)
+    begin(page, csv, "patients", 0.15)
+    expect(page.get_by_text(re.compile("What the model makes after step"))).to_be_visible()  # while it learns
+    expect(page.locator("table.rows").first).to_be_visible()
     expect(page.get_by_text(re.compile("patients.*finished"))).to_be_visible()
-    expect(page.locator("table.rows").first).to_be_visible()  # the first samples
+    expect(page.get_by_text("What the model makes now")).to_be_visible()
     shot(page, "fit")
 
     tab(page, "Sample")
     chosen(page, "patients")  # the newest
     page.get_by_label("How many", exact=True).fill("30")
     page.get_by_label("Seed (empty: a new one)").fill("7")
-    expect(page.get_by_text("smokes").last).to_be_visible()
+    wish(page, "smokes", "yes")
     page.get_by_role("button", name="Draw", exact=True).click()
-    expect(page.get_by_text("conjure sample patients -n 30 --seed 7")).to_be_visible()
+    expect(
+        page.get_by_text("conjure sample patients --given smokes=yes -n 30 --seed 7 -o patients-7.csv")
+    ).to_be_visible()
     shot(page, "sample")
-    with page.expect_download() as taken:
-        page.get_by_role("button", name="Download", exact=True).click()
-    made = pd.read_csv(taken.value.path())
+    made = pd.read_csv(taken(page, "Download"))
     assert len(made) == 30
     assert list(made.columns) == ["age", "smokes"]
+    assert set(made["smokes"]) == {"yes"}
+    with zipfile.ZipFile(taken(page, "Download with its command line (.zip)")) as archive:
+        assert archive.namelist() == ["command.txt", "patients-7.csv"]
+        assert "--given smokes=yes -n 30 --seed 7 -o patients-7.csv" in archive.read("command.txt").decode()
 
     tab(page, "Evaluate")
     chosen(page, "patients")  # the newest
     bring(page, csv)
     expect(page.get_by_text("patients.csv").last).to_be_visible()
     page.get_by_role("button", name="Evaluate", exact=True).click()
-    expect(page.locator("iframe[title=report]")).to_be_visible()
+    report = page.frame_locator("iframe[title=report]")
+    expect(report.get_by_role("heading", name="Samples")).to_be_visible()
     shot(page, "report")
 
     tab(page, "Gallery")
@@ -112,6 +152,16 @@ def test_data_in_samples_and_report_out(browser, served: Served, csv: Path):
     expect(page.get_by_text("Circuit of patients")).to_be_visible()
     shot(page, "gallery")
     page.close()
+
+
+def wish(page: Page, word: str, value: str) -> None:
+    """Fill in a condition."""
+    row = (
+        page.get_by_role("row").filter(has=page.get_by_role("gridcell", name=word, exact=True)).locator("visible=true")
+    )
+    row.first.get_by_role("gridcell").nth(1).dblclick()
+    page.keyboard.type(value)
+    page.keyboard.press("Enter")
 
 
 def test_a_reload_and_a_killed_server_lose_no_fit(browser, served: Served, csv: Path):
@@ -147,4 +197,66 @@ def test_mistakes_are_told_in_one_sentence(browser, served: Served, tmp_path: Pa
     page.get_by_label("Name", exact=True).fill("../up")
     page.get_by_role("button", name="Fit", exact=True).click()
     expect(page.get_by_text("is no name")).to_be_visible()
+    page.close()
+
+
+def test_it_fits_a_telephone_by_night_and_needs_no_mouse(browser, served: Served):
+    page = opened(browser, served, width=390, color_scheme="dark")
+    for name in ("Fit", "Sample", "Evaluate", "Score", "Complete", "Rate", "Gallery"):
+        tab(page, name)
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+    shade = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert sum(map(int, re.findall(r"\d+", shade)[:3])) < 200  # dark
+    page.close()
+    page = opened(browser, served, color_scheme="light")
+    shade = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert sum(map(int, re.findall(r"\d+", shade)[:3])) > 600
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent.trim()") == "Fit":
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Minutes", exact=True)).to_be_visible()
+    page.close()
+
+
+def test_people_rate_beside_all_else(browser, served: Served):
+    page = opened(browser, served)
+    tab(page, "Rate")
+    rating = page.frame_locator("iframe[title=rating]")
+    rating.locator("#name").fill("ann")
+    rating.locator("#sign-in button").click()
+    expect(rating.locator("#prompt")).to_have_text("Which is a river?")
+    shot(page, "rate")
+    rating.locator('article:has-text("Rhine") button[data-place="1"]').click()
+    rating.locator('article:has-text("Etna") button[data-place="2"]').click()
+    rating.locator("#submit").click()
+    expect(rating.locator("#done")).to_be_visible()
+    page.close()
+
+
+def test_gaps_are_filled_and_rows_scored(browser, served: Served, csv: Path, tmp_path: Path):
+    page = opened(browser, served)
+    begin(page, csv, "patients", 0.05)
+    expect(page.get_by_text(re.compile("patients.*finished"))).to_be_visible()
+    gaps = tmp_path / "gaps.csv"
+    gaps.write_text("age,smokes\n30,\n,yes\n")
+    tab(page, "Complete")
+    chosen(page, "patients")
+    bring(page, gaps)
+    expect(page.get_by_text("gaps.csv").last).to_be_visible()
+    page.get_by_role("button", name="Complete", exact=True).click()
+    expect(page.get_by_text("conjure complete patients gaps.csv")).to_be_visible()
+    made = pd.read_csv(taken(page, "Download"))
+    assert not made.isna().any().any()
+    assert made["age"][0] == 30
+    assert made["smokes"][1] == "yes"
+    tab(page, "Score")
+    chosen(page, "patients")
+    bring(page, csv)
+    expect(page.get_by_text("patients.csv").last).to_be_visible()
+    page.get_by_role("button", name="Score", exact=True).click()
+    expect(page.get_by_label("log P in nats: higher is more typical")).to_have_value(re.compile("400 scored"))
+    assert len(pd.read_csv(taken(page, "Download a number for each"))) == 400
     page.close()

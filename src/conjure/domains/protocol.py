@@ -64,7 +64,11 @@ class Chunked(Protocol):
 
 
 class Codec(Protocol):
-    """Between objects and tensors. `learn` looks at training data only; state is plain JSON."""
+    """Between objects and tensors. `learn` looks at training data only; state is plain JSON.
+
+    Where a word of `given`, or a field of Config, names a file, the class (or Config) lists it in `FILES`: a server
+    takes no paths from its clients.
+    """
 
     Config: type
     space: Space

@@ -66,7 +66,10 @@ class Table:
 
 @dataclass
 class Report:
-    """Everything one evaluation found. `summary` says it in plain words, `notes` what to know when reading it."""
+    """Everything one evaluation found. `summary` says it in plain words, `notes` what to know when reading it.
+
+    samples: the first of what was judged, as HTML by their domain's view.
+    """
 
     title: str
     figures: list[Figure]
@@ -74,13 +77,14 @@ class Report:
     plots: list[Plot] = field(default_factory=list, repr=False)
     tables: list[Table] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    samples: str = field(default="", repr=False)
 
     def __getitem__(self, name: str) -> Figure:
         return {figure.name: figure for figure in self.figures}[name]
 
     def to_json(self) -> str:
         """All but the pictures; a number that is not finite becomes null."""
-        kept = {k: v for k, v in asdict(self).items() if k != "plots"}
+        kept = {k: v for k, v in asdict(self).items() if k not in ("plots", "samples")}
         return json.dumps(_finite(kept), indent=2, ensure_ascii=False)
 
     def to_html(self) -> str:

@@ -48,6 +48,7 @@ figure { margin: 0; overflow-wrap: anywhere; }
 <div><span class="unit">baseline</span>{{ number(f.baseline) }}</div>
 <div><span class="unit">ceiling</span>{{ number(f.ceiling) }}</div>
 </div>{% endfor %}
+{% if report.samples %}<h2>Samples</h2><div class="scroll">{{ report.samples|safe }}</div>{% endif %}
 {% for plot in report.plots %}<h2>{{ plot.title }}</h2><figure><img src="{{ plot.image }}" alt="{{ plot.title }}">
 <figcaption>{{ plot.caption }}</figcaption></figure>{% endfor %}
 {% for table in report.tables if table.rows %}<h2>{{ table.title }}</h2><div class="scroll"><table>

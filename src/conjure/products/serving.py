@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +26,11 @@ def serve(
     root: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Keep uploads, fits and artifacts here.")] = None,
     studio: Annotated[bool | None, typer.Option(help="The studio's pages, at /studio; with --root by default.")] = None,
     store: Annotated[str, typer.Option(metavar="URL", help="Database of the fits; SQLite below the root.")] = "",
+    preview: Annotated[float, typer.Option(help="Seconds from one look at a fit's samples to the next; 0 = none.")] = 5,
+    feedback: Annotated[str, typer.Option(metavar="URL", help="What is rated at /rating; else ROOT/feedback.db.")] = "",
 ) -> None:
     """Serve artifacts over HTTP; language models as OpenAI's clients know them."""
+    gc.disable()  # while all is imported: what comes is kept, and looking for garbage in it is a quarter of the start
     try:
         from conjure.server import opening, running
         from conjure.server.settings import Limits, Settings
@@ -39,5 +43,6 @@ def serve(
         studio = root is not None and importlib.util.find_spec("gradio") is not None
     if studio and importlib.util.find_spec("gradio") is None:
         raise ConfigError("the studio needs the package gradio: pip install 'conjure[studio]'")
-    asked = Settings(studio=studio, slots=slots, weights=weights, limits=limits, **place)
+    place |= {"studio": studio, "preview": preview, "feedback": feedback}
+    asked = Settings(slots=slots, weights=weights, limits=limits, **place)
     running.serve(replace(asked, artifacts=opening.named(artifacts or [])), typer.echo)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.middleware.cors import CORSMiddleware
 
 import conjure
+from conjure.core.errors import ConfigError
 from conjure.server import artifacts, errors, fits, health, metrics, uploads
 from conjure.server.drawing import Drawers
 from conjure.server.gate import Gate
@@ -22,6 +24,8 @@ from conjure.server.service import Service
 from conjure.server.settings import Settings
 from conjure.server.shelf import Shelf
 from conjure.server.uploads import Uploads
+
+RATING, FEEDBACK = "/rating", "feedback.db"
 
 
 def create(settings: Settings) -> FastAPI:
@@ -42,12 +46,17 @@ def create(settings: Settings) -> FastAPI:
     _keep(app, service)
     for routes in (artifacts.router, fits.router, uploads.router):
         app.include_router(routes)
+    rated = _ask(app, settings)
     if settings.studio:
-        from conjure.server.studio.house import House  # here, since gradio takes two seconds to import
+        from conjure.server.studio import quickly  # here, since gradio takes a second to import
+
+        quickly.load()
+        from conjure.server.studio.house import House
         from conjure.server.studio.page import mount
 
         chatting = {n: t for n, t in app.state.talkers.known.items() if hasattr(t.codec, "prompt")}
-        mount(app, House(app.state.shelf, app.state.uploads, app.state.jobs, chatting))
+        state = app.state
+        mount(app, House(state.shelf, state.uploads, state.jobs, chatting, settings.preview, rated))
     app.openapi = lambda: _page(app)  # type: ignore[method-assign]
     app.add_middleware(Guard, service=service)
     if settings.origins:
@@ -66,6 +75,28 @@ def _keep(app: FastAPI, service: Service) -> None:
     state.drawers = Drawers()
     state.drawing, state.heavy = Gate(settings.limits.waiting, 0), Gate(1, settings.limits.waiting)
     service.closers += [state.drawers.close, *([state.jobs.close] if state.jobs else [])]
+
+
+def _ask(app: FastAPI, settings: Settings) -> str:
+    """The page on which people rate, with its own tokens for raters; where it is, "" where there is nothing to rate.
+
+    ConfigError for a file that is not there (a store would be made, with nothing to rate), or is no store.
+    """
+    own = None if settings.root is None else settings.root / FEEDBACK
+    place = settings.feedback or (str(own) if own is not None and own.exists() else "")
+    if not place:
+        return ""
+    if "://" not in place and not Path(place).exists():
+        raise ConfigError(f"there is no feedback store {place}: `conjure assistant compare --store {place}` makes one")
+    try:
+        from conjure.feedback.store import Store  # here, since most servers have no raters
+        from conjure.server.rating import Rating, application
+    except ImportError as error:
+        raise ConfigError(f"rating needs the package {error.name}: pip install 'conjure[feedback]'") from None
+    store = Store(place)
+    app.state.service.closers.append(store.close)
+    app.mount(RATING, application(Rating(store)))
+    return f"{RATING}/"
 
 
 def _page(app: FastAPI) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from conjure import catalog, evaluation, sampling, scoring
 from conjure.artifact import Artifact
+from conjure.server import confined, packing
 from conjure.server.drawing import Drawers
 from conjure.server.errors import RESPONSES, Refusal
 from conjure.server.events import unless_left
@@ -26,11 +27,12 @@ from conjure.server.uploads import UNPACKED, Uploads
 router = APIRouter(tags=["artifacts"], responses=RESPONSES)
 Name = Annotated[str, InPath(pattern=f"^{NAME}$")]
 MOST = 100_000  # objects of one request
-SUFFIX = {"table": ".csv", "text": ".txt", "image": ".png", "video": ".gif", "series": ".csv", "pairs": ".tsv"}
 
 
 class Sampling(BaseModel):
-    """What to draw. given: the domain's own words, such as {"income": ">50K"}. format: a file's suffix."""
+    """What to draw. given: the domain's own words, such as {"income": ">50K"}. format: a file's suffix, or zip: all
+    files with the command line that draws them again.
+    """
 
     model_config = ConfigDict(extra="forbid")
     n: int = Field(1, ge=1, le=MOST)
@@ -100,14 +102,17 @@ async def sample(request: Request, name: Name, asked: Sampling) -> Response:
     """New objects as a file. Headers tell seed and rows: `X-Conjure-Rows: a-b of N` of a draw of N under that seed."""
     artifact = await asyncio.to_thread(request.app.state.shelf.get, name)
     drawers: Drawers = request.app.state.drawers
+    given = confined.words(artifact, asked.given, request.app.state.uploads)
     with request.app.state.drawing.entered():
-        waiting = asyncio.wrap_future(drawers.of(artifact).ask(asked.n, asked.given, asked.seed))
+        waiting = asyncio.wrap_future(drawers.of(artifact).ask(asked.n, given, asked.seed))
         drawn = await unless_left(request.receive, _awaited(waiting))
     headers = {
         "x-conjure-seed": str(drawn.seed),
         "x-conjure-rows": f"{drawn.first}-{drawn.first + asked.n} of {drawn.total}",
     }
-    return await asyncio.to_thread(as_file, artifact, drawn.objects, asked.format, headers)
+    line = packing.command("sample", name, given=asked.given, n=drawn.total, seed=drawn.seed)
+    told = "" if drawn.total == asked.n else f"# rows {drawn.first} to {drawn.first + asked.n - 1} of it are these"
+    return await asyncio.to_thread(as_file, artifact, drawn.objects, asked.format, (line, told), headers)
 
 
 async def _awaited(waiting: asyncio.Future[Any]) -> Any:
@@ -132,7 +137,8 @@ async def complete(request: Request, name: Name, asked: Data) -> Response:
 
     def work(artifact: Artifact, path: str) -> Response:
         made = sampling.complete(artifact, sampling.read_questions(artifact, path), seed=asked.seed)
-        return as_file(artifact, made, asked.format, {})
+        line = packing.command("complete", name, Path(path).name, given={}, seed=asked.seed)
+        return as_file(artifact, made, asked.format, (line, ""), {})
 
     return await _heavy(request, name, asked, work)
 
@@ -162,14 +168,20 @@ async def _heavy(request: Request, name: str, asked: Data, work: Any) -> Any:
             return await asyncio.to_thread(work, artifact, path)
 
 
-def as_file(artifact: Artifact, objects: Any, format: str, headers: dict[str, str]) -> Response:
-    """Objects in a file of the wanted kind; Refusal names the kinds there are."""
-    domain = artifact.recipe.domain
-    suffix = f".{format.lstrip('.')}" if format else SUFFIX.get(domain, ".json")
+def as_file(artifact: Artifact, objects: Any, format: str, line: tuple[str, str], headers: dict[str, str]) -> Response:
+    """Objects in a file of the wanted kind: several files as an archive, in which the command line is too.
+
+    line: it, and a remark.
+    """
+    domain, packed = artifact.recipe.domain, format.lstrip(".") == "zip"
+    suffix = f".{format.lstrip('.')}" if format and not packed else ""
     with tempfile.TemporaryDirectory() as spare:
-        path = catalog.part(domain, "corpus").write(objects, Path(spare) / f"samples{suffix}")
-        if path.is_dir():
-            raise Refusal(400, f"{domain} has no single file of kind {suffix!r}", param="format")
+        folder = Path(spare) / "samples"
+        folder.mkdir()
+        path = packing.written(domain, objects, folder, "samples", suffix)
+        if packed or path.is_dir():
+            whole = f"{line[0]} -o samples{suffix or packing.SUFFIX[domain]}"
+            path = packing.archived(folder, f"{whole}\n{line[1]}".strip(), artifact)
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         return Response(path.read_bytes(), media_type=kind, headers=headers)
 

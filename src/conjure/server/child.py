@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -9,10 +10,16 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from conjure.artifact import put_file
 from conjure.core.errors import ConjureError
-from conjure.server.jobs import CANCELLED, FAILED, FINISHED, LOCK, OUTCOME, PROGRESS, SPEC
+from conjure.server.errors import placeless
+from conjure.server.jobs import CANCELLED, FAILED, FINISHED, LOCK, OUTCOME, PREVIEW, PROGRESS, SPEC
+
+if TYPE_CHECKING:
+    from conjure.recipe import Recipe
+    from conjure.training.preview import Preview
 
 EVERY_SECONDS = 0.5
 
@@ -36,11 +43,25 @@ class Diary:
     def say(self, line: str) -> None:
         """Note a remark: what was inferred, what was left out."""
         print(line, flush=True)
-        self.write({"said": line})
+        self.write({"said": placeless(line, self.path.parents[2])})
 
     def write(self, told: dict[str, Any]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(told) + "\n")
+
+
+def looks(place: Path, recipe: Recipe, every: float) -> Preview | None:
+    """Samples as the domain shows them, put in a file now and then; None where nobody asked, or the run is private."""
+    if not every or recipe.privacy:
+        return None
+    from conjure import showing
+    from conjure.training.preview import Preview
+
+    def show(objects: Any, step: int) -> None:
+        told = {"step": step, "n": len(objects), "html": showing.objects(recipe.domain, objects)}
+        put_file(place, lambda at: at.write_text(json.dumps(told), "utf-8"))
+
+    return Preview(show, every)
 
 
 def run(folder: Path) -> dict[str, str]:
@@ -52,13 +73,16 @@ def run(folder: Path) -> dict[str, str]:
     diary = Diary(folder / PROGRESS)
     try:
         recipe = recipe_for(order["app"], **order["choice"]).with_seed(order["seed"])
-        options = FitOptions(order["resume"], order["minutes"], diary.watch, diary.say)
+        preview = looks(folder / PREVIEW, recipe, order.get("preview", 0.0))
+        options = FitOptions(order["resume"], order["minutes"], diary.watch, diary.say, preview)
         made = fit(recipe, order["data"], order["out"], options)
     except ConjureError as error:
         return {"status": FAILED, "message": str(error)}
     except MemoryError:
         return {"status": FAILED, "message": "there was not enough memory: a smaller batch or model may fit"}
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return {"status": FAILED, "message": "the server's disk is full: make room, and resume"}
         logging.exception("the fit failed")
         return {"status": FAILED, "message": "the fit failed by a fault of ours; its log tells why"}
     if made.card["metrics"].get("stopped_by") == "interrupt":

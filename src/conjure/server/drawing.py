@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from conjure import catalog, sampling
+from conjure import sampling, showing
 from conjure.artifact import Artifact
 
 TOGETHER = 4096  # objects of one draw at most, beyond a single request's own
@@ -98,21 +98,15 @@ class Drawer:
         try:
             made = sampling.sample(self.artifact, total, given=some[0].given, seed=seed)
             for wanted in some:
-                part = made if len(some) == 1 else cut(self.artifact.recipe.domain, made, first, first + wanted.n)
+                part = (
+                    made if len(some) == 1 else showing.cut(self.artifact.recipe.domain, made, first, first + wanted.n)
+                )
                 wanted.result.set_result(Drawn(part, seed, first, total))
                 first += wanted.n
         except Exception as error:
             for wanted in some:
                 if not wanted.result.done():
                     wanted.result.set_exception(error)
-
-
-def cut(domain: str, objects: Any, start: int, stop: int) -> Any:
-    """Some of the objects, in order."""
-    corpus = catalog.part(domain, "corpus")
-    if callable(how := getattr(corpus, "cut", None)):
-        return how(objects, start, stop)
-    return objects[start:stop]
 
 
 class Drawers:

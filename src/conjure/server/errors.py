@@ -6,6 +6,7 @@ import errno
 import logging
 import re
 import secrets
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -82,13 +83,22 @@ def refusal_of(error: BaseException, where: str) -> Refusal:
     return unforeseen(error, where)
 
 
+def placeless(text: str, root: Path | None) -> str:
+    """A sentence in which files below the root go by their names: where the house lies is nobody's business."""
+    if root is None:
+        return text
+    return re.sub(rf"{re.escape(str(root))}/(uploads/\.?[0-9a-f]{{16}}/|artifacts/|)", "", text)
+
+
 def install(app: FastAPI) -> None:
     """Every error of the app's routes leaves in one shape, and its OpenAPI page says so."""
 
     @app.exception_handler(Refusal)
     @app.exception_handler(ConjureError)
     def _refused(request: Request, error: Exception) -> JSONResponse:
-        return refusal_of(error, request.url.path).response
+        refusal = refusal_of(error, request.url.path)
+        refusal.args = (placeless(str(refusal), request.app.state.service.settings.root),)
+        return refusal.response
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> JSONResponse:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from conjure import artifact as artifacts
 from conjure import catalog
 from conjure.core.config import nearest
-from conjure.server.errors import RESPONSES, Refusal
+from conjure.server import confined
+from conjure.server.errors import RESPONSES, Refusal, placeless
 from conjure.server.events import Events, event
 from conjure.server.forms import apps, form
 from conjure.server.jobs import INTERRUPTED, OVER, Jobs, Order
@@ -29,7 +30,8 @@ Word = Annotated[str, Field(max_length=500)]
 
 class Asked(BaseModel):
     """A fit. data: an upload's number or an embedded set. settings: words as "model.width=256". start, through: names
-    of artifacts to go on from, or whose codes are modelled. minutes: wall time to use.
+    of artifacts to go on from, or whose codes are modelled. minutes: wall time to use. preview: seconds from one look
+    at the unfinished model to the next, 0 for none; without it the server's own.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -43,6 +45,15 @@ class Asked(BaseModel):
     through: str | None = Field(None, pattern=f"^{NAME}$")
     minutes: float | None = Field(None, gt=0, le=60 * 24 * 30)
     seed: int | None = Field(None, ge=0, lt=1 << 31)
+    preview: float | None = Field(None, ge=0, le=86_400)
+
+
+class Look(BaseModel):
+    """Samples of an unfinished model: n of them after so many steps, as HTML by the view of their kind of data."""
+
+    step: int
+    n: int
+    html: str
 
 
 @router.get("/apps")
@@ -73,8 +84,11 @@ def begin(request: Request, asked: Asked) -> dict[str, Any]:
     data = state.uploads.data(asked.data, catalog.resolve("apps", asked.app).domain)
     choice: dict[str, Any] = {"recipe": asked.recipe, "model": asked.model, "settings": asked.settings}
     choice |= {"start": _folder(shelf, asked.start), "through": _folder(shelf, asked.through)}
-    recipe_for(asked.app, **choice).configs()  # a wrong word is refused now, not in a minute
-    order = Order(asked.app, data, str(place), choice, asked.minutes, asked.seed)
+    recipe = recipe_for(asked.app, **choice)  # what is wrong is refused now, not in a minute
+    confined.settings(recipe)
+    artifacts.gone_through(recipe)
+    every = state.service.settings.preview if asked.preview is None else asked.preview
+    order = Order(asked.app, data, str(place), choice, asked.minutes, asked.seed, preview=every)
     return jobs.submit(asked.name, order, asked.model_dump())
 
 
@@ -99,11 +113,21 @@ def one(request: Request, number: Number) -> dict[str, Any]:
     return _jobs(request).get(number)
 
 
+@router.get("/fits/{number}/preview")
+def preview(request: Request, number: Number) -> Look:
+    """What the model makes so far; once the fit is over, what it makes now."""
+    found = _jobs(request).preview(number)
+    if found is None:
+        raise Refusal(
+            404, f"fit {number} has shown nothing yet: ask again, or fit with preview above 0", param="number"
+        )
+    return Look(**found)
+
+
 @router.get("/fits/{number}/log", response_class=PlainTextResponse)
 def log(request: Request, number: Number) -> PlainTextResponse:
     """The end of what the process wrote; paths of this machine are left out."""
-    root = str(request.app.state.service.settings.root)
-    return PlainTextResponse(_jobs(request).log(number).replace(root, "ROOT"))
+    return PlainTextResponse(placeless(_jobs(request).log(number), request.app.state.service.settings.root))
 
 
 @router.get("/fits/{number}/events", response_class=Response)

@@ -12,6 +12,8 @@ from collections import OrderedDict
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.requests import ClientDisconnect
+
 from conjure.server.errors import Refusal, refusal_of
 from conjure.server.events import Left
 from conjure.server.health import OPEN
@@ -163,7 +165,7 @@ class Guard:
 
         try:
             await self.app(scope, self._patient(receive, self._most(scope)), sent)
-        except Left:
+        except (Left, ClientDisconnect):
             return
         except Exception as error:
             refusal = refusal_of(error, f"{scope['method']} {scope['path']}")

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import JSON, Float, String, create_engine, event, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from conjure.server.errors import Refusal
+from conjure.server.errors import Refusal, placeless
 
 QUEUED, RUNNING, FINISHED, FAILED, CANCELLED, INTERRUPTED = (
     "queued",
@@ -30,6 +30,7 @@ QUEUED, RUNNING, FINISHED, FAILED, CANCELLED, INTERRUPTED = (
 )
 OVER = (FINISHED, FAILED, CANCELLED)
 LOCK, SPEC, PROGRESS, OUTCOME, LOG = "lock", "job.json", "progress.jsonl", "outcome.json", "log.txt"
+PREVIEW = "preview.json"
 LOOK_SECONDS = 0.5
 
 
@@ -59,7 +60,10 @@ class Job(Rows):
 
 @dataclass(frozen=True)
 class Order:
-    """What a process is to do: an app's recipe by words of `verbs.recipe_for`, data by its path."""
+    """What a process is to do: an app's recipe by words of `verbs.recipe_for`, data by its path.
+
+    preview: seconds from one look at what is learnt to the next, 0 for none.
+    """
 
     app: str
     data: str
@@ -68,6 +72,7 @@ class Order:
     minutes: float | None
     seed: int | None
     resume: bool = False
+    preview: float = 0.0
 
 
 class Jobs:
@@ -113,6 +118,12 @@ class Jobs:
     def progress(self, number: str) -> list[dict[str, Any]]:
         """What the run said of itself, line by line."""
         return _lines(self.folder / number / PROGRESS)
+
+    def preview(self, number: str) -> dict[str, Any] | None:
+        """The last samples of a run with their step, None before there are some."""
+        self.get(number)
+        place = self.folder / number / PREVIEW
+        return json.loads(place.read_text("utf-8")) if place.exists() else None
 
     def log(self, number: str, most: int = 20_000) -> str:
         """The end of what the process wrote."""
@@ -200,7 +211,7 @@ class Jobs:
             told = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError):
             told = {"status": INTERRUPTED, "message": "its process was ended from outside: resume it to go on"}
-        self._set(number, told["status"], told["message"])
+        self._set(number, told["status"], placeless(told["message"], self.folder.parent))
 
     def _set(self, number: str, status: str, message: str) -> None:
         when = {RUNNING: {"started": time.time()}, QUEUED: {}}.get(status, {"ended": time.time()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import socket
 import time
 from types import FrameType
@@ -106,6 +107,8 @@ def serve(settings: Settings, said: Any = print) -> None:
         said(f"serving {', '.join(settings.artifacts) or 'nothing yet'} on http://{host}:{place.getsockname()[1]}")
         if not settings.local and not settings.keys:
             said("anyone who can reach this address may use it: --api-key KEY asks for a key")
+        gc.freeze()  # what is there stays there, and need not be looked through
+        gc.enable()
         Server(app).run(sockets=[place])
     finally:
         place.close()

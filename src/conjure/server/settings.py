@@ -47,7 +47,9 @@ class Settings:
     root: the folder that jobs, uploads and their artifacts live in. store: the SQLAlchemy URL of the jobs' database,
     SQLite below the root without it. slots: answers written at once by each language model. weights: how its numbers
     are kept (fp32, bf16, int8). origins: other sites whose pages may call, such as https://a.example. studio: whether
-    the pages of the studio are there too, at /studio.
+    the pages of the studio are there too, at /studio. preview: seconds from one look at what a fit has learnt to the
+    next, 0 for none. feedback: the store (a file, or an SQLAlchemy URL) of what people are asked to rate at /rating;
+    without it the root's feedback.db, where there is one.
     """
 
     artifacts: dict[str, Artifact] = field(default_factory=dict)
@@ -60,11 +62,15 @@ class Settings:
     weights: str = "fp32"
     origins: tuple[str, ...] = ()
     studio: bool = False
+    preview: float = 5.0
+    feedback: str = ""
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         if not 0 <= self.port < 1 << 16:
             raise ConfigError(f"port {self.port} is not one: ports go from 0 (any that is free) to 65535")
+        if not 0 <= self.preview < float("inf"):
+            raise ConfigError(f"preview is {self.preview}; it is so many seconds, or 0 for none")
         if self.slots < 1:
             raise ConfigError(f"slots is {self.slots}; at least one answer is written at a time")
         if any(not key.strip() or not key.isprintable() for key in self.keys):

@@ -19,6 +19,7 @@ from typing import IO
 from conjure import artifact as artifacts
 from conjure.artifact import CARD, CODEC, FIRST, MANIFEST, WEIGHTS, Artifact
 from conjure.core.errors import ArtifactError
+from conjure.server import confined
 from conjure.server.errors import Refusal
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
@@ -59,7 +60,7 @@ class Shelf:
             made = (place / MANIFEST).stat().st_mtime_ns
             if name not in self._open or self._open[name][0] != made:
                 try:
-                    self._open[name] = (made, artifacts.load(place))
+                    self._open[name] = (made, confined.artifact(artifacts.load(place), self.folder.parent))
                 except ArtifactError as error:
                     raise Refusal(409, str(error).replace(str(place), name)) from None
             self._open.move_to_end(name)

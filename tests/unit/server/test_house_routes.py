@@ -24,6 +24,7 @@ from conjure import artifact as artifacts
 from conjure import sampling
 from conjure.fitting import fit
 from conjure.server.app import create
+from conjure.server.child import looks
 from conjure.server.settings import Limits, Settings
 from conjure.verbs import recipe_for
 
@@ -74,6 +75,34 @@ def test_a_table_goes_in_and_more_of_it_comes_out(client: TestClient, tmp_path: 
     nats = client.post("/artifacts/mine/score", json={"data": brought.json()["upload"]}).json()
     assert nats["kind"] == "exact"
     assert len(nats["nats"]) == 300
+
+
+def test_what_a_fit_has_learnt_so_far_is_shown_by_the_view_of_its_data(client: TestClient, tmp_path: Path):
+    asked = {
+        "app": "tables",
+        "data": "wine",
+        "name": "shown",
+        "preview": 0.1,
+        "settings": [*QUICK, "training.epochs=60"],
+    }
+    number = client.post("/fits", json=asked).json()["number"]
+    assert until_over(client, number)["status"] == "finished"
+    look = client.get(f"/fits/{number}/preview").json()
+    assert look["n"] == 8
+    assert look["step"] == client.get(f"/fits/{number}").json()["progress"]["step"]
+    assert '<table class="rows">' in look["html"]
+    (tmp_path / "runs" / number / "preview.json").unlink()
+    refused = client.get(f"/fits/{number}/preview")
+    assert refused.status_code == 404
+    assert "shown nothing yet" in refused.json()["error"]["message"]
+    assert client.get("/fits/0123456789abcdef/preview").status_code == 404
+
+
+def test_a_private_fit_shows_nothing_before_its_end(tmp_path: Path):
+    private = recipe_for("tables", settings=["privacy.epsilon=5.0"])
+    assert looks(tmp_path / "preview.json", private, 1.0) is None
+    assert looks(tmp_path / "preview.json", recipe_for("tables"), 0.0) is None
+    assert looks(tmp_path / "preview.json", recipe_for("tables"), 1.0) is not None
 
 
 def test_an_artifact_goes_out_and_comes_in_again(client: TestClient):

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from conjure.core.errors import DataError
+from conjure.domains.shown import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
+class Images(Shown):
     """N pictures, each uint8 (H, W, C) with C 1 (grey) or 3 (RGB); sizes may differ until a codec settles them.
 
     labels: one class name a picture, or None. classes: all names there are, also those of other parts of

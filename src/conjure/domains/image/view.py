@@ -16,6 +16,7 @@ GAP = 2
 SIDE = 48  # small pictures are enlarged to about this side, in whole steps, so that pixels stay square
 SHEET = 400  # pictures on a sheet
 SHADES = " .:-=+*#%@"
+WHOLE = True
 
 
 def contact_sheet(objects: Images, columns: int | None = None) -> Any:

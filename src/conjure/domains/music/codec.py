@@ -57,6 +57,8 @@ class MusicCodec:
             if self.context < 2 or self.length < 1:
                 raise ConfigError("codec.context is at least 2, codec.length at least 1")
 
+    FILES = ("prompt",)  # words of a condition that name files
+
     def __init__(self, config: MusicCodec.Config, form: Form, notes: tuple[str, ...] = ()):
         self.config, self.form, self.notes = config, form, list(notes)
         self.given_space: Tokens | None = None
@@ -134,6 +136,13 @@ class MusicCodec:
             return None
         Rules.of(given)
         return self.form.frame(words.plans(self.form, given, n))
+
+    @property
+    def asking(self) -> dict[str, str]:
+        """The words of a condition, and what each can be."""
+        if isinstance(self.form, Events):
+            return {"length": "how many events, a whole number"}
+        return words.ASKING if isinstance(self.form, Voices) else {}
 
     def limits(self, given: dict[str, Any], n: int) -> dict[str, Callable[..., Any]]:
         """What the model's `sample` is told to hold to, beside the condition."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from conjure.domains.shown import Shown
+
 TICKS = 24  # to a quarter note: divides into 32nds and triplets of semiquavers
 START, LENGTH, PITCH, VELOCITY, PART = range(5)  # columns of Piece.notes
 LOUD = 80  # the velocity of notes whose file says nothing
@@ -68,7 +70,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Pieces(Sequence):
+class Pieces(Shown, Sequence):
     """Pieces in order, with remarks on files that were left out."""
 
     items: tuple[Piece, ...]

@@ -7,6 +7,9 @@ import html
 from conjure.core.errors import ConfigError
 from conjure.domains.music.engraving import to_svg
 from conjure.domains.music.piece import LENGTH, PART, PITCH, START, TICKS, Piece, Pieces, bar_lines, key_name
+from conjure.domains.music.sound import to_wav
+
+__all__ = ["roll_svg", "to_html", "to_text", "to_wav"]
 
 COLOURS = ("#2b5f9e", "#b5532a", "#3c8a4e", "#7d4f9b", "#9a7b1c", "#3b8c93", "#a23b5f", "#5d5d5d")
 HIGH = 4  # points a semitone takes in a roll

@@ -15,7 +15,15 @@ from conjure.domains.music.piece import NAMES
 from conjure.domains.music.rules import RULES
 from conjure.domains.music.voices import DENSITIES, Plan, Voices
 
-PLANNED = ("bars", "key", "meter", "tempo", "label", "density")
+ASKING = {
+    "bars": "a whole number",
+    "key": "D, F#m, Bb major",
+    "meter": "4/4, 3/4",
+    "tempo": "quarter notes a minute",
+    "label": "a composer or folder of the training pieces",
+    "density": ", ".join(DENSITIES),
+}
+PLANNED = tuple(ASKING)
 FLATS = {"DB": 1, "GB": 6, "CB": 11, "FB": 4, "D#": 3, "G#": 8, "A#": 10, "E#": 5, "B#": 0}
 
 

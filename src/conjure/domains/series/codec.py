@@ -191,6 +191,7 @@ class ForecastCodec(SeriesCodec):
     What is missing in a future does not count (`mask`); what a history lacks before its start is missing in it.
     """
 
+    FILES = ("history",)  # words of a condition that name files
     levels = tuple(k / 20 for k in range(1, 20))  # quantiles that a forecast holds
 
     def encode(self, objects: SeriesSet) -> Encoded:

@@ -11,6 +11,7 @@ import numpy as np
 
 from conjure.domains.series.clock import Clock
 from conjure.domains.series.season import period
+from conjure.domains.shown import Shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class Series:
 
 
 @dataclass(frozen=True, eq=False)
-class SeriesSet:
+class SeriesSet(Shown):
     """Series of the same channels. `time` is the name of their time column; `levels` those of their forecasts."""
 
     columns: tuple[str, ...]

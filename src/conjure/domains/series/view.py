@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import html
+
 import numpy as np
 
 from conjure.domains.series.corpus import quantile, to_frame
 from conjure.domains.series.series import Series, SeriesSet
+from conjure.domains.shown import MOST
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 60
 ROWS = 20
 COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#805ad5", "#b7791f", "#c53030")
 SIZE = (480, 120)
+WHOLE = True
 
 
 def to_text(objects: SeriesSet) -> str:
@@ -28,9 +32,17 @@ def to_text(objects: SeriesSet) -> str:
     return "\n".join([*lines, "", frame.tail(ROWS).to_string(index=False, na_rep="")])
 
 
-def to_html(objects: SeriesSet, at: int = 0) -> str:
-    """One series as an SVG picture, a line a channel, each on its own scale; a forecast is dashed."""
-    one, (width, height) = objects[at], SIZE
+def to_html(objects: SeriesSet) -> str:
+    """The first series as SVG pictures below each other, each under its name where there are several."""
+    shown = list(objects)[:MOST]
+    parts = [(f"<p>{html.escape(one.name)}</p>" if len(objects) > 1 else "") + to_svg(objects, one) for one in shown]
+    rest = f"<p>{len(objects) - MOST:,} more</p>" if len(objects) > MOST else ""
+    return "".join(parts) + rest
+
+
+def to_svg(objects: SeriesSet, one: Series) -> str:
+    """One series as a picture, a line a channel, each on its own scale; a forecast is dashed."""
+    width, height = SIZE
     values = _whole(objects, one)
     across = np.linspace(4, width - 4, max(2, len(values)))
     lines = []
@@ -40,7 +52,8 @@ def to_html(objects: SeriesSet, at: int = 0) -> str:
         for part, dash in ((slice(0, len(one)), ""), (slice(max(0, len(one) - 1), None), ' stroke-dasharray="4 3"')):
             points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across[part], down[part]) if np.isfinite(y))
             lines.append(f'<polyline fill="none" stroke="{COLOURS[k % len(COLOURS)]}"{dash} points="{points}"/>')
-    return f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">{"".join(lines)}</svg>'
+    size = f'viewBox="0 0 {width} {height}" style="width:{width}px;max-width:100%"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">{"".join(lines)}</svg>'
 
 
 def _whole(objects: SeriesSet, one: Series) -> np.ndarray:

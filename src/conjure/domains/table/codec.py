@@ -36,6 +36,7 @@ class TableCodec:
         each; categories: most codes of a category, rarer values sharing the last eighth; schema: a TOML file or a dict.
         """
 
+        FILES = ("schema",)
         numbers: Literal["bins", "values"] = "bins"
         bins: int = 64
         distinct: int = 256
@@ -64,8 +65,7 @@ class TableCodec:
         if len(frame) < 2:
             raise DataError(f"the table has {len(frame)} row; at least 2 are needed to learn from")
         declared = load(config.schema)
-        declared["rules"] = [*declared.get("rules", ()), *config.rules]
-        schema = Schema.infer(frame, declared)
+        schema = Schema.infer(frame, declared | {"rules": [*declared.get("rules", ()), *config.rules]})
         learnt = [c for c in schema.columns if c.learnt]
         if not learnt:
             kinds = ", ".join(f"{c.name!r} is {c.kind}" for c in schema.columns[:4])

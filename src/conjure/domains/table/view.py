@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
     from conjure.domains.table.codec import TableCodec
 
-STYLE = (
+WHOLE = True
+STYLE = (  # on any ground, by day and by night
     "<style>.rows{border-collapse:collapse;font:13px system-ui,sans-serif}.rows th,.rows td{padding:2px 8px;"
-    "border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}.rows th{background:#f5f5f5}"
-    ".rows td.text{text-align:left}.rows td.none{color:#999}.rows tr.broken td{background:#fdd}</style>"
+    "border-bottom:1px solid #8884;text-align:right;white-space:nowrap}.rows th{background:#8882}"
+    ".rows td.text{text-align:left}.rows td.none{opacity:.6}.rows tr.broken td{background:#e336}</style>"
 )
 
 

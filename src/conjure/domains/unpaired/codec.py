@@ -34,6 +34,8 @@ class UnpairedCodec:
     makes them alike where there are alike ones. An epoch sees every picture, those of the smaller set more often.
     """
 
+    FILES = ("picture",)  # words of a condition that name files
+
     @dataclass(frozen=True)
     class Config:
         """size: pictures are scaled until the shorter side has that many pixels (area average), then the middle

@@ -13,7 +13,7 @@ import numpy as np
 
 from conjure.core.errors import DataError
 from conjure.domains.image import corpus as pictures
-from conjure.domains.image.corpus import split, write
+from conjure.domains.image.corpus import cut, split, write
 from conjure.domains.image.folder import SUFFIXES, load_picture
 from conjure.domains.image.pictures import Images, images
 from conjure.domains.protocol import Source
@@ -61,11 +61,6 @@ def read_questions(data: Any) -> Images:
         return Images([load_picture(path)], names=(str(path),))
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path} cannot be read as a picture: {error}") from None
-
-
-def cut(objects: Images, start: int, stop: int) -> Images:
-    """Some of the pictures, in order."""
-    return objects.take(np.arange(start, min(stop, len(objects))))
 
 
 def join(parts: list[Images]) -> Images:

@@ -1,5 +1,5 @@
 """Pictures for the screen and the page: as for all pictures."""
 
-from conjure.domains.image.view import contact_sheet, to_html, to_png, to_text
+from conjure.domains.image.view import WHOLE, contact_sheet, to_html, to_png, to_text
 
-__all__ = ["contact_sheet", "to_html", "to_png", "to_text"]
+__all__ = ["WHOLE", "contact_sheet", "to_html", "to_png", "to_text"]

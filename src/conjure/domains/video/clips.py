@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from conjure.core.errors import DataError
+from conjure.domains.shown import Shown
 
 RATE = 8.0  # frames a second where nothing says otherwise
 
 
 @dataclass(frozen=True, eq=False)
-class Clips:
+class Clips(Shown):
     """N clips, each uint8 (T, H, W, C) with C 1 (grey) or 3 (RGB); lengths and sizes may differ until a codec
     settles them.
 

@@ -65,6 +65,11 @@ def split(objects: Clips, fraction: float, seed: int) -> tuple[Clips, Clips]:
     return objects.take(kept), objects.take(np.sort(out))
 
 
+def cut(objects: Clips, start: int, stop: int) -> Clips:
+    """Some of the clips, in order."""
+    return objects.take(np.arange(start, min(stop, len(objects))))
+
+
 def write(objects: Clips, path: Path) -> Path:
     """Clips to a .npy or .npz file, or as GIF files in a folder, one sub-folder a class.
 

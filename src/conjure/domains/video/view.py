@@ -18,6 +18,7 @@ from conjure.domains.video.clips import Clips
 GAP = 2
 SIDE = 64  # small frames are enlarged to about this side, in whole steps
 SHEET = 100  # clips on a sheet
+WHOLE = True
 
 
 def sheet(objects: Clips, columns: int | None = None) -> np.ndarray:

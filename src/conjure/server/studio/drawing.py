@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from conjure import catalog, sampling
-from conjure.server.artifacts import SUFFIX
+from conjure import sampling
+from conjure.server import confined, packing
 from conjure.server.studio.house import House, told
-from conjure.server.studio.shown import command, shown, words
+from conjure.server.studio.shown import Taken, players, seen, words
 
 MOST = 10_000
 
@@ -24,47 +22,49 @@ def page(house: House, pages: gr.Blocks, tab: gr.Tab) -> None:
         n = gr.Number(8, label="How many", precision=0, minimum=1, maximum=MOST)
         seed = gr.Number(None, label="Seed (empty: a new one)", precision=0, minimum=0)
     given = gr.Dataframe(
-        headers=["what", "wanted"],
-        datatype=["str", "str"],
+        headers=["what", "wanted", "it can be"],
+        datatype=["str", "str", "str"],
         interactive=True,
+        wrap=True,
         label="Conditions: fill in what is wanted",
     )
     go = gr.Button("Draw", variant="primary")
     said = gr.Markdown()
-    view = gr.HTML(label="Samples")
-    take = gr.DownloadButton("Download", interactive=False)
+    view, sounds = gr.HTML(label="Samples"), players()
+    taken = Taken()
 
     @told
     def asked(chosen: str | None) -> Any:
         known = words(house.shelf.get(chosen)) if chosen else []
-        return gr.Dataframe(value=[[word, ""] for word in known], visible=bool(known))
+        return gr.Dataframe(value=[[word, "", can] for word, can in known], visible=bool(known))
 
     @told
-    def draw(chosen: str | None, count: float, number: float | None, table: Any) -> tuple[str, str, Any]:
+    def draw(chosen: str | None, count: float | None, number: float | None, table: Any) -> list[Any]:
         if not chosen:
             raise gr.Error("choose an artifact first; the Fit page makes one")
+        if count is None or not 1 <= count <= MOST:
+            raise gr.Error(f"how many is a number from 1 to {MOST:,}")
         artifact, conditions = house.shelf.get(chosen), filled(table)
         used = secrets.randbelow(1 << 31) if number is None else int(number)
-        made = sampling.sample(artifact, min(MOST, int(count)), given=conditions, seed=used)
-        domain = artifact.recipe.domain
-        place = Path(tempfile.mkdtemp(prefix="conjure-")) / f"{chosen}-{used}{SUFFIX.get(domain, '.json')}"
-        written = catalog.part(domain, "corpus").write(made, place)
-        line = f"`{command(chosen, int(count), used, conditions)} -o {place.name}`"
-        return line, shown(domain, made, artifact), gr.DownloadButton(value=str(written), interactive=True)
+        drawn = confined.words(artifact, conditions, house.uploads)
+        made = sampling.sample(artifact, int(count), given=drawn, seed=used)
+        line = packing.command("sample", chosen, given=conditions, n=int(count), seed=used)
+        line, *buttons = taken.filled(artifact, made, f"{chosen}-{used}", line)
+        return [f"`{line}`", *seen(artifact, made), *buttons]
 
     name.change(asked, name, given)
-    go.click(draw, [name, n, seed, given], [said, view, take])
+    go.click(draw, [name, n, seed, given], [said, view, *sounds, *taken.parts])
     pages.load(lambda: choices(house), None, name)
     tab.select(lambda now: choices(house, now), name, name)
 
 
-def choices(house: House, now: str | None = None) -> Any:
-    """The artifacts there are now, as a dropdown's."""
-    names = house.shelf.names()
+def choices(house: House, now: str | None = None, able: Any = None) -> Any:
+    """The artifacts there are now (with `able` only those that are), as a dropdown's."""
+    names = [name for name in house.shelf.names() if able is None or house.opens(name, able)]
     return gr.Dropdown(choices=names, value=now if now in names else (names[-1] if names else None))
 
 
 def filled(table: Any) -> dict[str, str]:
     """The conditions that a person filled in."""
     found = table.values.tolist() if hasattr(table, "values") else table or []
-    return {str(key): str(value).strip() for key, value in found if str(value).strip() not in ("", "nan", "None")}
+    return {str(key): str(value).strip() for key, value, *_ in found if str(value).strip() not in ("", "nan", "None")}

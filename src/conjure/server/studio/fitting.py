@@ -9,12 +9,12 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from conjure import catalog, sampling
+from conjure import catalog
+from conjure.server import confined
 from conjure.server.errors import Refusal
 from conjure.server.forms import form
-from conjure.server.jobs import FINISHED, OVER, QUEUED, RUNNING, Order
+from conjure.server.jobs import CANCELLED, FINISHED, OVER, QUEUED, RUNNING, Order
 from conjure.server.studio.house import House, told
-from conjure.server.studio.shown import shown
 from conjure.verbs import recipe_for
 
 KINDS = ("number", "category", "boolean", "datetime", "date", "time", "id", "text", "constant")
@@ -49,7 +49,7 @@ def page(house: House, pages: gr.Blocks) -> None:
     loss = gr.LinePlot(x="step", y="loss", color="of", label="Loss", height=240)
     with gr.Row():
         stop, on = gr.Button("Stop, and keep what was learnt"), gr.Button("Go on with it")
-    preview = gr.HTML(label="First samples")
+    preview, seen = gr.HTML(label="Samples so far"), gr.State("")
     clock = gr.Timer(SECONDS)
 
     app.change(told(of_app), app, [recipe, example, rules])
@@ -57,8 +57,8 @@ def page(house: House, pages: gr.Blocks) -> None:
     gr.on([files.change, example.change], told(lambda *w: inferred(house, *w)), [app, files, example], [schema, name])
     asked = [app, recipe, minutes, name, files, example, schema, rules, settings]
     go.click(told(lambda *w: begin(house, *w)), asked, watched)
-    seen = [status, loss, preview]
-    gr.on([clock.tick, watched.change], told(lambda n: now(house, n)), watched, seen, show_progress="hidden")
+    look = told(lambda *w: now(house, *w))
+    gr.on([clock.tick, watched.change], look, [watched, seen], [status, loss, preview, seen], show_progress="hidden")
     stop.click(told(lambda n: end(house, n)), watched, None)
     on.click(told(lambda n: _resumed(house, n)), watched, None)
     pages.load(told(of_app), app, [recipe, example, rules])
@@ -113,9 +113,10 @@ def begin(house: House, app: str, recipe: str, minutes: float, name: str, *rest:
     if product.domain == "table":
         words += tabular(data, schema, rules)
     choice = {"recipe": recipe, "model": None, "settings": words, "start": None, "through": None}
-    recipe_for(app, recipe=recipe, settings=words).configs()  # a wrong word is told now
+    confined.settings(recipe_for(app, recipe=recipe, settings=words))
     asked = {"app": app, "recipe": recipe, "settings": words, "minutes": minutes}
-    job = house.jobs.submit(name, Order(app, data, str(place), choice, float(minutes), None), asked)  # type: ignore[union-attr]
+    order = Order(app, data, str(place), choice, float(minutes), None, preview=house.preview)
+    job = house.jobs.submit(name, order, asked)  # type: ignore[union-attr]
     return fits(house, job["number"])
 
 
@@ -145,10 +146,10 @@ def tabular(data: str, schema: Any, rules: str) -> list[str]:
     return words + ([f"codec.rules=[{', '.join(map(_quoted, lines))}]"] if lines else [])
 
 
-def now(house: House, number: str | None) -> tuple[str, Any, Any]:
-    """Where the watched fit is: in words, as curves, and samples once there are some."""
+def now(house: House, number: str | None, seen: str) -> tuple[str, Any, Any, str]:
+    """Where the watched fit is: in words, as curves, and its latest samples where they are not the ones seen."""
     if not number:
-        return "", None, ""
+        return "", None, "", ""
     job, lines = house.jobs.get(number), house.jobs.progress(number)  # type: ignore[union-attr]
     curves = [
         {"step": line["step"], "loss": value, "of": kind}
@@ -164,12 +165,19 @@ def now(house: House, number: str | None) -> tuple[str, Any, Any]:
     done = f" {at['fraction']:.0%}, {at['left']:.0f} s left" if at and job["status"] == RUNNING else ""
     behind = f" {job['place']} before it" if job["status"] == QUEUED else ""
     words = [f"**{job['name']}**: {job['status']}{done}{behind}. {job['message']}", *map(_remark, warned)]
-    sight = gr.skip()
-    if job["status"] == FINISHED:
-        artifact = house.shelf.get(job["name"])
-        sight = shown(artifact.recipe.domain, sampling.sample(artifact, 8, seed=0), artifact)
+    sight, which = samples(house, job)
     frame = pd.DataFrame(curves, columns=["step", "loss", "of"]).astype({"step": float, "loss": float})
-    return "\n".join(words), frame, sight
+    return "\n".join(words), frame, gr.skip() if which == seen else sight, which
+
+
+def samples(house: House, job: dict[str, Any]) -> tuple[str, str]:
+    """A fit's latest samples, and what tells them from others."""
+    found = house.jobs.preview(job["number"])  # type: ignore[union-attr]
+    if found is None:
+        return "", job["number"]
+    over = job["status"] in (FINISHED, CANCELLED)
+    title = "What the model makes now" if over else f"What the model makes after step {found['step']:,}"
+    return f"<p>{title}</p>{found['html']}", f"{job['number']} {found['step']} {over}"
 
 
 def end(house: House, number: str | None) -> None:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
-
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 
 import gradio as gr
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
-from conjure.server.studio import drawing, fitting, gallery, judging, talking
+from conjure.server.studio import completing, drawing, fitting, gallery, judging, scoring, talking
 from conjure.server.studio.house import House
 
 PATH = "/studio"
 FONTS = ["system-ui", "sans-serif"]
-CSS = ".gradio-container{max-width:1100px!important;margin:auto}footer{display:none!important}"
+RATING = (
+    '<p><a href="{place}" target="_blank">On a page of its own</a></p>'
+    '<iframe title="rating" src="{place}" loading="lazy" style="width:100%;height:80vh;border:0"></iframe>'
+)
+CSS = (
+    ".gradio-container{max-width:1100px!important;margin:auto}footer{display:none!important}"
+    ".tab-wrapper,.tab-container[role=tablist]{height:auto!important;flex-wrap:wrap}"  # tabs in lines, at phone width
+    ".tab-container.visually-hidden{max-width:100%;overflow:hidden}"
+    ".gradio-container,.gradio-container .main,.gradio-container .wrap,.contain,.contain .column,.tabs,.tab-wrapper"
+    "{min-width:0;max-width:100%}"
+)
 
 
 def build(house: House) -> gr.Blocks:
@@ -32,9 +39,16 @@ def build(house: House) -> gr.Blocks:
                 drawing.page(house, pages, tab)
             with gr.Tab("Evaluate", id="evaluate") as tab:
                 judging.page(house, pages, tab)
+            with gr.Tab("Score", id="score") as tab:
+                scoring.page(house, pages, tab)
+            with gr.Tab("Complete", id="complete") as tab:
+                completing.page(house, pages, tab)
             if house.talkers:
                 with gr.Tab("Chat", id="chat"):
                     talking.page(house)
+            if house.rating:
+                with gr.Tab("Rate", id="rate"):
+                    gr.HTML(RATING.format(place=f"..{house.rating}"))
     return pages
 
 

@@ -1,49 +1,79 @@
-"""Objects of any domain as HTML, by the domain's own view; and the words a sample can be given."""
+"""What a sample can be given, and what a person takes home of it."""
 
 from __future__ import annotations
 
-import html
+import tempfile
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
-from conjure import catalog
+import gradio as gr
+
+from conjure import catalog, showing
 from conjure.artifact import Artifact
+from conjure.server import packing
 
-MOST = 12  # objects shown one below the other
-WHOLE = ("table", "image", "video")  # domains whose view shows all objects at once
-
-
-def shown(domain: str, objects: Any, artifact: Artifact | None = None) -> str:
-    """A page's part that shows objects; rows of a table that break a declared rule are marked."""
-    view = catalog.part(domain, "view")
-    if domain == "table" and artifact is not None and artifact.codec.schema.rules:
-        return view.to_html(objects, rules=artifact.codec.schema.rules, codec=artifact.codec)
-    if domain in WHOLE:
-        return f'<div style="overflow-x:auto">{view.to_html(objects)}</div>'
-    if not callable(getattr(view, "to_html", None)):
-        return f"<pre>{html.escape(view.to_text(objects))}</pre>"
-    if domain == "series":
-        parts = [view.to_html(objects, at) for at in range(min(MOST, len(objects)))]
-    else:
-        parts = [view.to_html(one) for one in islice(objects, MOST)]
-    rest = f"<p>{len(objects) - MOST:,} more</p>" if len(objects) > MOST else ""
-    return "<hr>".join(parts) + rest
+PLAYERS = 3  # of what can be heard, so many are
 
 
-def words(artifact: Artifact) -> list[str]:
-    """What `given` knows of this artifact, as far as its codec says."""
+def words(artifact: Artifact) -> list[tuple[str, str]]:
+    """What `given` knows of this artifact, and what each word can be; those that name files are left to Complete."""
     codec, domain = artifact.codec, artifact.recipe.domain
     if artifact.first is not None:
         return []
     if domain == "table":
-        return [column.name for column in codec.schema.columns if column.learnt]
+        return [(c.name, f"{c.kind}, such as {c.example}") for c in codec.schema.columns if c.learnt]
     if domain in ("text", "chat"):
-        return ["prompt", "length"]
-    given = getattr(codec, "given_space", None)
-    return [column.name for column in getattr(given, "columns", ())]
+        return [("prompt", "how it begins"), ("length", "how many tokens, a whole number")]
+    if domain == "pairs":
+        return [("source", "what is to be translated")]
+    if hasattr(codec, "asking"):
+        return list(codec.asking.items())
+    columns = getattr(getattr(codec, "given_space", None), "columns", ())
+    return [(c.name, ", ".join(getattr(codec, "counts", {}))) for c in columns]
 
 
-def command(name: str, n: int, seed: int, given: dict[str, str]) -> str:
-    """The command line that draws the same objects."""
-    said = "".join(f" --given {key}={value!r}" for key, value in given.items())
-    return f"conjure sample {name} -n {n} --seed {seed}{said}"
+class Taken:
+    """Buttons below what was made: the file by itself, and all files with the words that make them again."""
+
+    def __init__(self) -> None:
+        with gr.Row():
+            self.file = gr.DownloadButton("Download", interactive=False)
+            self.whole = gr.DownloadButton("Download with its command line (.zip)", interactive=False)
+
+    @property
+    def parts(self) -> list[Any]:
+        return [self.file, self.whole]
+
+    @staticmethod
+    def filled(artifact: Artifact, objects: Any, stem: str, line: str) -> tuple[str, Any, Any]:
+        """(the command line with its `-o FILE`, the two buttons ready)."""
+        domain = artifact.recipe.domain
+        files = Path(tempfile.mkdtemp(prefix="conjure-")) / stem
+        files.mkdir()
+        made = packing.written(domain, objects, files, stem)
+        line = f"{line} -o {stem}{packing.SUFFIX[domain]}"
+        whole = packing.archived(files, line, artifact)
+        alone = made if made.is_file() else whole
+        return line, *(gr.DownloadButton(value=str(at), interactive=True) for at in (alone, whole))
+
+
+def players() -> list[Any]:
+    """Places for what can be heard."""
+    return [gr.Audio(visible=False, label=f"Piece {k + 1}", type="filepath") for k in range(PLAYERS)]
+
+
+def heard(domain: str, objects: Any) -> list[Any]:
+    """The first objects as sound, where their domain's view makes some."""
+    to_wav = getattr(catalog.part(domain, "view"), "to_wav", None)
+    found = []
+    for one in islice(objects, PLAYERS) if to_wav else ():
+        place = Path(tempfile.mkdtemp(prefix="conjure-")) / "piece.wav"
+        place.write_bytes(to_wav(one))
+        found.append(gr.Audio(value=str(place), visible=True))
+    return found + [gr.Audio(value=None, visible=False)] * (PLAYERS - len(found))
+
+
+def seen(artifact: Artifact, objects: Any) -> list[Any]:
+    """What a page shows of objects: their view, and the players."""
+    return [showing.objects(artifact.recipe.domain, objects, artifact), *heard(artifact.recipe.domain, objects)]

@@ -1,0 +1,65 @@
+"""Whatever is taken home, of any kind of data, carries the command line that makes it again, bit for bit."""
+
+from __future__ import annotations
+
+import shlex
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fastapi")
+from starlette.testclient import TestClient
+
+from conjure import artifact as artifacts
+from conjure import cli
+from conjure.fitting import fit
+from conjure.server.app import create
+from conjure.server.settings import Settings
+from conjure.verbs import recipe_for
+
+FEW = ["training.steps=2", "training.threads=1", "training.batch=8"]
+KINDS = {  # app -> data, recipe, settings, what is given
+    "tables": (
+        "wine",
+        "circuit",
+        ["training.epochs=1", "training.threads=1", "model.states=2"],
+        {"cultivar": "class_1"},
+    ),
+    "text": ("python-docs", "recurrent", [*FEW, "model.width=16"], {"length": "20"}),
+    "images": ("digits", "flow", [*FEW, "model.width=16", "model.evaluations=2"], {"label": "3"}),
+    "series": ("hourly", "flow", FEW, {}),
+    "video": ("bouncing", "flow", FEW, {}),
+    "translation": ("phrases", "small", FEW, {"source": "die Frau sieht den Hund"}),
+    "music": ("chorales", "chords", FEW, {"bars": "4"}),
+}
+
+
+@pytest.mark.parametrize("app", KINDS)
+def test_the_command_line_in_the_archive_makes_the_same_files(
+    app: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    data, recipe, settings, given = KINDS[app]
+    if app == "music":
+        pytest.importorskip("music21")
+    made = fit(recipe_for(app, recipe=recipe, settings=settings), data)
+    artifacts.save(made, tmp_path / "root" / "artifacts" / "mine")
+    with TestClient(create(Settings(root=tmp_path / "root")), base_url="http://127.0.0.1") as client:
+        asked = {"n": 2, "seed": 5, "given": given, "format": "zip"}
+        answer = client.post("/artifacts/mine/sample", json=asked)
+        assert answer.status_code == 200, answer.text
+    (tmp_path / "taken.zip").write_bytes(answer.content)
+    with zipfile.ZipFile(tmp_path / "taken.zip") as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    line = found.pop("command.txt").decode().splitlines()[0]
+    assert "--seed 5" in line
+    (tmp_path / "again").mkdir()
+    monkeypatch.chdir(tmp_path / "again")
+    monkeypatch.setattr("sys.argv", shlex.split(line.replace("mine", str(tmp_path / "root" / "artifacts" / "mine"), 1)))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code in (0, None)
+    again = {
+        str(p.relative_to(tmp_path / "again")): p.read_bytes() for p in (tmp_path / "again").rglob("*") if p.is_file()
+    }
+    assert again == found
