@@ -26,6 +26,19 @@ MOST = 20  # values of a category that are shown
 
 
 @dataclass(frozen=True)
+class Question:
+    """P(target | a row's other cells), before and after the cells of `change` are set.
+
+    free: columns that are no longer held at the row's own value, so that they follow as they usually do.
+    """
+
+    target: str
+    change: dict[str, Any]
+    free: tuple[str, ...] = ()
+    draws: int = DRAWS
+
+
+@dataclass(frozen=True)
 class Change:
     """A mean over rows, before and after, and their difference with its 95 % interval (over rows and draws)."""
 
@@ -55,35 +68,27 @@ class Supposed:
         )
 
 
-def what_if(
-    artifact: Artifact,
-    rows: pd.DataFrame,
-    change: dict[str, Any],
-    target: str,
-    *,
-    free: tuple[str, ...] = (),
-    draws: int = DRAWS,
-    seed: int = 0,
-) -> Supposed:
-    """P(target | a row's other cells), before and after the cells of `change` are set, by draws from both.
+def what_if(artifact: Artifact, rows: pd.DataFrame, question: Question, *, seed: int = 0) -> Supposed:
+    """The target's distribution in each row, before and after the change, by draws from both.
 
-    free: columns that are no longer held at the row's own value, so that they follow as they usually do. A category
-    is described by the probability of each value, a number by its mean and 5 %, 50 %, 95 % points. ConfigError for a
-    column that is not learnt, for a change of the target itself, or for a value that training never had.
+    A category is described by the probability of each value, a number by its mean and 5 %, 50 %, 95 % points.
+    ConfigError for a column that is not learnt, a change of the target itself, a value that training never had.
     """
-    _check(artifact, rows, (change, target, free, draws))
+    _check(artifact, question)
+    target = question.target
     field = artifact.codec.fields[target]
-    open_to = rows.reset_index(drop=True).assign(**dict.fromkeys((target, *free)))
-    changed = open_to.assign(**{n: _cell(artifact, n, word) for n, word in change.items()})
+    open_to = rows.reset_index(drop=True).assign(**dict.fromkeys((target, *question.free)))
+    changed = open_to.assign(**{n: _cell(artifact, n, word) for n, word in question.change.items()})
     # One seed for both: the same luck on both sides, so that less of a difference is luck.
-    before, after = (_draws(artifact, f, (target, draws, derive(seed, "what if"))) for f in (open_to, changed))
+    how = (target, question.draws, derive(seed, "what if"))
+    before, after = (_draws(artifact, frame, how) for frame in (open_to, changed))
     return _probabilities(before, after, field) if field.listed else _points(before, after, field)
 
 
-def _check(artifact: Artifact, rows: pd.DataFrame, asked: tuple[dict[str, Any], str, tuple[str, ...], int]) -> None:
-    change, target, free, draws = asked
+def _check(artifact: Artifact, question: Question) -> None:
     if artifact.recipe.domain != "table":
         raise ConfigError(f"what-if is for tables; this artifact is of {artifact.recipe.domain} data")
+    target, change, free = question.target, question.change, question.free
     learnt = list(artifact.codec.fields)
     for name in (target, *change, *free):
         if name not in learnt:
@@ -94,10 +99,10 @@ def _check(artifact: Artifact, rows: pd.DataFrame, asked: tuple[dict[str, Any], 
         raise ConfigError(f"{target!r} is the target; change other columns")
     if clash := set(change) & set(free):
         raise ConfigError(f"{min(clash)!r} is both set and left free")
-    if artifact.codec.schema[target].kind not in ("number", "category", "boolean"):
-        raise ConfigError(f"{target!r} is a {artifact.codec.schema[target].kind}; a target is a number or a category")
-    if draws < 20:
-        raise ConfigError(f"{draws} draws are too few for an interval; at least 20")
+    if (kind := artifact.codec.schema[target].kind) not in ("number", "category", "boolean"):
+        raise ConfigError(f"{target!r} is a {kind}; a target is a number or a category")
+    if question.draws < 20:
+        raise ConfigError(f"{question.draws} draws are too few for an interval; at least 20")
 
 
 def _cell(artifact: Artifact, name: str, word: Any) -> Any:

@@ -41,6 +41,7 @@ FLOORS = {
     "advising": 7,
     "feedback": 7,
     "auditing": 7,
+    "presenting": 7,
     "listing": 7,
     "screen": 7,
     "talking": 7,

@@ -55,7 +55,8 @@ def what_if(
     opened = _table(artifact.load(folder), folder)
     corpus = catalog.part("table", "corpus")
     rows, loose = corpus.read(data)[0], tuple(name.strip() for name in free.split(",") if name.strip())
-    found = supposing.what_if(opened, rows, pairs(change, "--set"), target, free=loose, draws=draws, seed=seed)
+    question = supposing.Question(target, pairs(change, "--set"), loose, draws)
+    found = supposing.what_if(opened, rows, question, seed=seed)
     typer.echo(found.describe())
     if out:
         typer.echo(f"wrote {corpus.write(found.rows, out)}")
