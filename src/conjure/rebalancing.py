@@ -18,6 +18,7 @@ from conjure.core.rng import derive
 if TYPE_CHECKING:
     import pandas as pd
 
+FEW = 10  # real rows of a group, below which made ones can say little new
 GROUPS = 200  # more are no groups, but a column of numbers
 MOST = 5_000_000  # made rows at a time: a share close to nothing would ask for far more
 
@@ -28,12 +29,16 @@ class Plan:
     "independent" (P(a) P(b) of two or more columns: neither tells of the other), or each group's share of the whole.
 
     keep: which share of its cells, on average, a made row keeps of a real one of its group (0 draws whole rows);
-    it helps groups of a handful of rows. only_made leaves the real rows out of the result.
+    it helps groups of a handful of rows. within: a column of kinds that made rows of a group hold equally often, so
+    that its rare kinds count as much as its frequent ones. most: of made rows a group, where `weigh` makes good the
+    rest. only_made leaves the real rows out of the result.
     """
 
     by: tuple[str, ...]
     to: str | dict[tuple[str, ...], float] = "equal"
     keep: float = 0.0
+    within: str | None = None
+    most: int = MOST
     only_made: bool = False
 
     def __post_init__(self) -> None:
@@ -41,10 +46,18 @@ class Plan:
             raise ConfigError("name at least one column to balance: --target COLUMN")
         if len(set(self.by)) < len(self.by):
             raise ConfigError(f"the columns to balance, {', '.join(self.by)}, name one twice")
+        if self.within in self.by:
+            raise ConfigError(f"{self.within!r} is balanced already; kinds within a group are those of another column")
+        if self.most < 1:
+            raise ConfigError(f"at most {self.most} made rows a group are none: at least 1")
         if not 0 <= self.keep < 1:
             raise ConfigError(f"keep is {self.keep:g}; it is a share of cells, from 0 to below 1")
         if self.to == "independent" and len(self.by) < 2:
             raise ConfigError("independence takes two columns or more: add the other with --by COLUMN")
+
+    def makes(self, group: Group) -> int:
+        """How many rows are made of a group."""
+        return min(self.most, group.wanted if self.only_made else group.lacks)
 
 
 @dataclass(frozen=True)
@@ -90,12 +103,13 @@ def rebalance(artifact: Artifact, real: pd.DataFrame, plan: Plan, *, seed: int =
     import pandas as pd
 
     groups = _groups(real, plan)
-    if (more := sum(g.lacks for g in groups)) > MOST:
+    if (more := sum(map(plan.makes, groups))) > MOST:
         raise ConfigError(f"these shares would take {more:,} made rows; raise the smallest, or balance fewer columns")
     parts = [] if plan.only_made else [real]
     for at, group in enumerate(groups):
-        if count := group.wanted if plan.only_made else group.lacks:
-            parts.append(_made(artifact, real, plan, group, (count, derive(seed, "rebalance", at)))[list(real.columns)])
+        if count := plan.makes(group):
+            made = _made(artifact, real, plan, group, (count, derive(seed, "rebalance", at)))
+            parts += [part[list(real.columns)] for part in made]
     return pd.concat(parts, ignore_index=True), groups
 
 
@@ -112,6 +126,35 @@ def vary(artifact: Artifact, rows: pd.DataFrame, keep: float, *, fixed: tuple[st
     gaps = rows.reset_index(drop=True)
     gaps = gaps.assign(**{n: gaps[n].astype(object).mask(drop[:, k]) for k, n in enumerate(names)})
     return sampling.complete(artifact, gaps, seed=seed)
+
+
+def weigh(rows: pd.DataFrame, plan: Plan, real: int) -> np.ndarray:
+    """Weights (rows,), mean 1, under which groups weigh the same: what balancing by rows alone would take many for.
+
+    rows: what `rebalance` gave, the first `real` of them real. Where a group has made rows they weigh as much as its
+    real ones; with `within` each kind weighs the same on either side.
+    """
+    import pandas as pd
+
+    group, kind = (
+        pd.factorize(pd.MultiIndex.from_frame(rows[list(names)].map(_word)))[0] if names else np.zeros(len(rows), int)
+        for names in (plan.by, (plan.within,) if plan.within else ())
+    )
+    side = _cell(group, np.arange(len(rows)) < real)
+    cell = _cell(side, kind)
+    weights = 1 / (_parts(group, side) * _parts(side, cell) * np.bincount(cell)[cell])
+    return weights * len(rows) / weights.sum()
+
+
+def _cell(*codes: np.ndarray) -> np.ndarray:
+    """One code for each combination of codes, (rows,)."""
+    return np.unique(np.stack([np.asarray(c, int) for c in codes]), axis=1, return_inverse=True)[1].ravel()
+
+
+def _parts(whole: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """How many parts the whole of each row has, (rows,)."""
+    first = np.unique(part, return_index=True)[1]
+    return np.bincount(whole[first], minlength=whole.max() + 1)[whole]
 
 
 def read_shares(path: Path, by: tuple[str, ...]) -> dict[tuple[str, ...], float]:
@@ -135,19 +178,19 @@ def read_shares(path: Path, by: tuple[str, ...]) -> dict[tuple[str, ...], float]
     return pairs
 
 
-def describe(groups: list[Group], only_made: bool = False) -> str:
+def describe(groups: list[Group], plan: Plan) -> str:
     """A line a group: real rows, and what was made."""
     width = max(len(g.named()) for g in groups)
     lines = []
     for g in groups:
-        made = g.wanted if only_made else g.lacks
-        few = "  (few real rows: made ones repeat what these say)" if made and len(g.rows) < 10 else ""
+        made = plan.makes(g)
+        few = "  (few real rows: made ones repeat what these say)" if made and len(g.rows) < FEW else ""
         lines.append(f"{g.named():<{width}}  {len(g.rows):>9,} real  {made:>9,} made{few}")
     return "\n".join(lines)
 
 
 def _groups(real: pd.DataFrame, plan: Plan) -> list[Group]:
-    for name in plan.by:
+    for name in filter(None, (*plan.by, plan.within)):
         if name not in real.columns:
             raise ConfigError(f"no column {name!r} to balance: {nearest(name, [*map(str, real.columns)])}")
         if (distinct := real[name].nunique(dropna=False)) > GROUPS:
@@ -185,14 +228,25 @@ def _shares_if_independent(found: dict[tuple[str, ...], Any]) -> dict[tuple[str,
     return {key: float(np.prod([s[w] for s, w in zip(sides, key)])) for key in itertools.product(*sides)}
 
 
-def _made(artifact: Artifact, real: pd.DataFrame, plan: Plan, group: Group, draw: tuple[int, int]) -> pd.DataFrame:
+def _made(
+    artifact: Artifact, real: pd.DataFrame, plan: Plan, group: Group, draw: tuple[int, int]
+) -> list[pd.DataFrame]:
+    """Rows of a group, drawn whole or near real ones; kind by kind where kinds shall be equally frequent."""
     count, seed = draw
     given = {name: None if _word(v) == MISSING else v for name, v in zip(plan.by, group.values)}
-    if not plan.keep or not len(group.rows):
-        return sampling.sample(artifact, count, given=given, seed=seed)
-    rng = np.random.default_rng(seed)
-    base = real.iloc[rng.choice(group.rows, count)]
-    return vary(artifact, artifact.codec.adapt(base), plan.keep, fixed=plan.by, seed=seed)
+    kinds: list[tuple[dict[str, Any], np.ndarray]] = [({}, group.rows)]
+    if plan.within and len(group.rows):
+        places = real.iloc[group.rows].groupby(plan.within, dropna=False, observed=True, sort=True).indices
+        kinds = [({plan.within: None if _word(k) == MISSING else k}, group.rows[at]) for k, at in places.items()]
+    parts = []
+    for at, (kind, rows) in enumerate(kinds):
+        share = count // len(kinds) + (at < count % len(kinds))
+        if share and plan.keep and len(rows):
+            base = artifact.codec.adapt(real.iloc[np.random.default_rng((seed, at)).choice(rows, share)])
+            parts.append(vary(artifact, base, plan.keep, fixed=(*plan.by, *kind), seed=derive(seed, at)))
+        elif share:
+            parts.append(sampling.sample(artifact, share, given=given | kind, seed=derive(seed, at)))
+    return parts
 
 
 MISSING = "missing"

@@ -22,6 +22,11 @@ def rebalance(
     by: Annotated[str, typer.Option(metavar="A,B", help="Further columns: groups are combinations.")] = "",
     to: Annotated[str, typer.Option(help="equal, independent, or a file of shares (.csv, .toml).")] = "equal",
     keep: Annotated[float, typer.Option(help="Share of cells that a made row keeps of a real one; 0: none.")] = 0.0,
+    within: Annotated[str | None, typer.Option(help="A column of kinds: made rows hold each equally often.")] = None,
+    most: Annotated[int, typer.Option(help="Made rows a group, at most.")] = 1_000_000,
+    weigh: Annotated[
+        str | None, typer.Option(help="Add a column of this name: weights that make groups equal.")
+    ] = None,
     only_made: Annotated[bool, typer.Option("--only-made", help="Leave the real rows out of the file.")] = False,
     train: Train = None,
     seed: Seed = 0,
@@ -32,10 +37,15 @@ def rebalance(
     opened = _table(artifact.load(folder), folder)
     columns = (target, *(name.strip() for name in by.split(",") if name.strip() and name.strip() != target))
     shares: Any = to if to in ("equal", "independent") else rebalancing.read_shares(_file(to), columns)
-    plan = rebalancing.Plan(columns, shares, keep, only_made)
-    rows, groups = rebalancing.rebalance(opened, rebalancing.real_rows(opened, train), plan, seed=seed)
+    plan = rebalancing.Plan(columns, shares, keep, within, most, only_made)
+    real = rebalancing.real_rows(opened, train)
+    rows, groups = rebalancing.rebalance(opened, real, plan, seed=seed)
+    if weigh in rows:
+        raise ConfigError(f"there is a column {weigh!r} already: name the weights otherwise")
+    if weigh:
+        rows = rows.assign(**{weigh: rebalancing.weigh(rows, plan, 0 if only_made else len(real))})
     path = catalog.part("table", "corpus").write(rows, out)
-    typer.echo(rebalancing.describe(groups, only_made))
+    typer.echo(rebalancing.describe(groups, plan))
     typer.echo(f"wrote {path}")
 
 
