@@ -57,6 +57,7 @@ COLUMNS = (
     *("dst_host_same_src_port_rate", "dst_host_srv_diff_host_rate", "dst_host_serror_rate"),
     *("dst_host_srv_serror_rate", "dst_host_rerror_rate", "dst_host_srv_rerror_rate"),
 )
+FIRST = 1000  # splits from here on; those from 0 on were used to choose PLAN
 THIN = 2000  # rows of one name that a generative model learns from
 PLAN = Plan(("class",), keep=0.75, within="attack", most=1500)
 SETTINGS = ["training.epochs=10", "training.threads=1", "model.states=64"]
@@ -197,7 +198,7 @@ def validate(table: pd.DataFrame, options: argparse.Namespace) -> dict[str, obje
     tables: dict[str, list[np.ndarray]] = {}
     seen: dict[str, list[float]] = {}
     for seed in range(options.splits):
-        one = split(table, seed, options.names)
+        one = split(table, FIRST + seed, options.names)
         truth = one.test["class"].map(ORDER.index).to_numpy()
         peers = [p for p in options.peers.split(",") if p] if seed < options.peer_splits else []
         for name, said in tries(Judge(one.learn, one.test), seed, peers, options).items():

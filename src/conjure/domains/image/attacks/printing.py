@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from conjure.domains.image.attacks.optics import at, gathered, grain, places, span, to_light, turned
+from conjure.domains.image.attacks.optics import gathered, grain, places, span, to_light, turned
 
 ANGLES = (15.0, 75.0, 0.0, 45.0)  # degrees of the screens of cyan, magenta, yellow, black
 INKS = np.array(  # transmittance of solid ink to red, green, blue, twice through (reflectance over that of paper)
@@ -49,12 +49,12 @@ class Print:
         out = np.empty((height, width, 3), np.float32)
         edge = 1e-3 * self.spread * self.ruling / INCH + 0.25 * cells / fine  # softness of a dot's edge, in cells
         for band, y, x in places(height, width, fine):
-            coverage = at(inks, *np.broadcast_arrays(y, x))
-            density = np.empty_like(coverage)
+            through = np.ones((len(y), x.shape[1], 3), np.float32)
             for k, angle in enumerate(ANGLES):
                 v, u = (c * cells for c in turned(y, x, angle + self.angle))
-                density[..., k] = ((coverage[..., k] - _threshold(v, u)) / (4 * edge) + 0.5).clip(0, 1)
-            through = np.prod(1 - density[..., None] * (1 - INKS ** (1 / YULE_NIELSEN)), axis=2)
+                coverage = inks[band, :, k].repeat(fine, 0).repeat(fine, 1)
+                density = ((coverage - _threshold(v, u)) / (4 * edge) + 0.5).clip(0, 1)
+                through *= 1 - density[..., None] * (1 - INKS[k] ** (1 / YULE_NIELSEN))
             out[band] = gathered(through, fine) ** YULE_NIELSEN
         paper = np.array([0.92, 0.91, 0.90], np.float32) - np.array([0, 0.3, 1], np.float32) * self.tint
         fibres = 1 + self.texture * grain((height, width), self.fibre / mm, rng)
@@ -84,7 +84,7 @@ class Print:
 @cache
 def _ranks() -> tuple[np.ndarray, np.ndarray]:
     """Values of the spot function, and the share of a cell below each."""
-    u = (np.arange(128) + 0.5) / 128
+    u = (np.arange(64) + 0.5) / 64
     spot = np.sort((np.cos(2 * np.pi * u)[:, None] + np.cos(2 * np.pi * u)[None]).ravel())
     return spot, np.linspace(0, 1, len(spot))
 
