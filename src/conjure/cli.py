@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from conjure.core.config import pairs
 from conjure.core.errors import ConfigError, ConjureError
 from conjure.products.exporting import export
 from conjure.products.serving import serve
@@ -109,7 +110,7 @@ def sample(
     from conjure import catalog, sampling
 
     opened = _opened(folder, weights)
-    objects = sampling.sample(opened, n, given=_pairs(given), seed=seed)
+    objects = sampling.sample(opened, n, given=pairs(given), seed=seed)
     if gate:
         from conjure import attacking
 
@@ -135,7 +136,7 @@ def complete(
     from conjure import catalog, sampling
 
     opened = _opened(folder)
-    objects = sampling.complete(opened, sampling.read_questions(opened, data), given=_pairs(given), seed=seed)
+    objects = sampling.complete(opened, sampling.read_questions(opened, data), given=pairs(given), seed=seed)
     typer.echo(f"wrote {catalog.part(opened.recipe.domain, 'corpus').write(objects, out)}")
 
 
@@ -256,16 +257,6 @@ def _opened(folder: Path, weights: str = "fp32") -> Any:
     opened = opening.load(folder)
     keep_weights(opened.model, weights)
     return opened
-
-
-def _pairs(words: list[str] | None) -> dict[str, Any]:
-    pairs = {}
-    for word in words or []:
-        key, sign, value = word.partition("=")
-        if not sign:
-            raise ConfigError(f"--given {word!r} is not of the form key=value")
-        pairs[key.strip()] = value  # as typed: a prompt may end in a space
-    return pairs
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conjure import artifact as artifacts
-from conjure import catalog, evaluation, latents, sampling, scoring, showing
+from conjure import catalog, evaluation, latents, rebalancing, sampling, scoring, showing, supposing
 from conjure.apps.app import App
 from conjure.artifact import Artifact
 from conjure.core.errors import ConfigError
@@ -71,6 +71,22 @@ class Generative:
         from conjure import attacking  # here, since it fits models of other people
 
         return attacking.attack(self.artifact, **options)
+
+    def rebalance(self, *by: str, real: Any = None, seed: int = 0, **plan: Any) -> Any:
+        """A table's real rows and made ones, its groups brought to equal or given shares. See `rebalancing.Plan`."""
+        rows = rebalancing.real_rows(self.artifact, real)
+        return rebalancing.rebalance(self.artifact, rows, rebalancing.Plan(by, **plan), seed=seed)[0]
+
+    def what_if(self, data: Any, target: str, change: dict[str, Any], *, seed: int = 0, **question: Any) -> Any:
+        """How a column's distribution differs in rows with other cells changed. See `supposing.what_if`."""
+        rows = catalog.part(self.artifact.recipe.domain, "corpus").read(data)[0]
+        return supposing.what_if(self.artifact, rows, supposing.Question(target, change, **question), seed=seed)
+
+    def advise(self, train: Any, target: str, **options: Any) -> Any:
+        """Whether made rows help a target, as a report. See `advising.advise`."""
+        from conjure import advising  # here, since it fits a model a fold
+
+        return advising.advise(self.artifact, train, target, **options)
 
     def save(self, folder: str | Path) -> Path:
         """Write the artifact's folder."""

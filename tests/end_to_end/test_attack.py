@@ -55,4 +55,4 @@ def test_planted_leaks_in_somebody_elses_rows_are_found(conjure, tmp_path, monke
 
 
 def test_commands_of_products_that_have_none(conjure):
-    conjure.refused("images", "attack", naming=("images has no commands of its own", "conjure fit images"))
+    conjure.refused("video", "attack", naming=("video has no commands of its own", "conjure fit video"))

@@ -54,6 +54,17 @@ def assign(values: dict[str, Any], words: list[str] | tuple[str, ...]) -> dict[s
     return out
 
 
+def pairs(words: list[str] | None, option: str = "--given") -> dict[str, str]:
+    """{key: value} from `key=value` words as an option takes them; values as typed: a prompt may end in a space."""
+    found = {}
+    for word in words or []:
+        key, sign, value = word.partition("=")
+        if not sign:
+            raise ConfigError(f"{option} {word!r} is not of the form key=value")
+        found[key.strip()] = value
+    return found
+
+
 def parse(text: str) -> Any:
     """A TOML value, or the text itself where it is none."""
     try:

@@ -51,6 +51,32 @@ def strip(above: list[np.ndarray], below: list[np.ndarray], title: str, caption:
     return Plot(title, caption, "data:image/png;base64," + base64.b64encode(file.getvalue()).decode())
 
 
+def intervals(rows: list[tuple[str, float, float, float]], title: str, caption: str, zero: float | None = None) -> Plot:
+    """Values with their intervals (name, value, low, high), one below the other; a line at `zero` to compare with."""
+    figure, (axis,) = _canvas(1, 1, (6.4, 0.6 + 0.32 * len(rows)))
+    names, values, lows, highs = zip(*rows)
+    at = np.arange(len(rows))[::-1]
+    axis.hlines(at, lows, highs, color=MADE, linewidth=2)
+    axis.plot(values, at, "o", color=MADE, markersize=5)
+    axis.set_yticks(at, [name.replace("$", r"\$") for name in names])
+    if zero is not None:
+        axis.axvline(zero, color=REAL, linewidth=1, linestyle="--")
+    return Plot(title, caption, _svg(figure))
+
+
+def curves(lines: dict[str, tuple[np.ndarray, np.ndarray]], axes: tuple[str, str], title: str, caption: str) -> Plot:
+    """Curves of a name each, over axes from 0 to 1."""
+    figure, (axis,) = _canvas(1, 1, (5.2, 3.8))
+    for name, (x, y) in lines.items():
+        axis.step(x, y, where="post", label=name, linewidth=1.6)
+    axis.set_xlabel(axes[0], color=INK, fontsize=8)
+    axis.set_ylabel(axes[1], color=INK, fontsize=8)
+    axis.set_xlim(0, 1)
+    axis.set_ylim(0, 1)
+    axis.legend(fontsize=7, frameon=False, labelcolor=INK)
+    return Plot(title, caption, _svg(figure))
+
+
 def _histogram(axis: Any, real: Grid, made: Grid, k: int) -> None:
     x, y = (g.numbers[:, k][~np.isnan(g.numbers[:, k])] for g in (real, made))
     low, high = np.quantile(x, [0.005, 0.995]) if len(x) else (0.0, 1.0)

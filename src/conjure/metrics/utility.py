@@ -59,13 +59,13 @@ def utility(task: Task, learn: Grid, test: Grid, seed: int = 0) -> list[Interval
     """The task's figures when learnt from one table and tested on another; intervals over the tested rows."""
     needs("sklearn", "xgboost")
     rng = np.random.default_rng(seed)
-    learn, test = (side.rows(np.flatnonzero(_known(side, task.target))) for side in (learn, test))
+    learn, test = (side.rows(np.flatnonzero(known(side, task.target))) for side in (learn, test))
     frame = join(learn.without(task.target), test.without(task.target)).frame()
     x, z = frame.iloc[: len(learn)], frame.iloc[len(learn) :]
-    y, truth = (_column(side, task.target) for side in (learn, test))
+    y, truth = (column(side, task.target) for side in (learn, test))
     if task.kind == "r2":
         guess = np.full(len(truth), y.mean()) if (y == y[0]).all() else boosted("Regressor").fit(x, y).predict(z)
-        return [interval(lambda w: _explained(truth, guess, w), len(truth), rng, (-np.inf, 1))]
+        return [interval(lambda w: explained(truth, guess, w), len(truth), rng, (-np.inf, 1))]
     classes = np.union1d(y, truth)
     chances = _chances(x, y, z, classes)
     if task.kind == "auc":
@@ -79,7 +79,7 @@ def utility(task: Task, learn: Grid, test: Grid, seed: int = 0) -> list[Interval
 
 
 def _kind(real: Grid, name: str) -> str:
-    values = _column(real, name)[_known(real, name)]
+    values = column(real, name)[known(real, name)]
     distinct = len(np.unique(values))
     if distinct < 2:
         return ""
@@ -88,15 +88,17 @@ def _kind(real: Grid, name: str) -> str:
     return "auc" if distinct == 2 else "macro" if distinct <= CLASSES else ""
 
 
-def _column(grid: Grid, name: str) -> np.ndarray:
+def column(grid: Grid, name: str) -> np.ndarray:
+    """A column's numbers, or the codes of its words, (rows,)."""
     if name in grid.names[0]:
         return grid.numbers[:, grid.names[0].index(name)]
     return grid.codes[:, grid.names[1].index(name)]
 
 
-def _known(grid: Grid, name: str) -> np.ndarray:
-    column = _column(grid, name)
-    return ~np.isnan(column) if name in grid.names[0] else column >= 0
+def known(grid: Grid, name: str) -> np.ndarray:
+    """Where a column is not missing, (rows,)."""
+    values = column(grid, name)
+    return ~np.isnan(values) if name in grid.names[0] else values >= 0
 
 
 def _chances(x: object, y: np.ndarray, z: object, classes: np.ndarray) -> np.ndarray:
@@ -112,7 +114,8 @@ def _chances(x: object, y: np.ndarray, z: object, classes: np.ndarray) -> np.nda
     return chances
 
 
-def _explained(truth: np.ndarray, guess: np.ndarray, weights: np.ndarray) -> float:
+def explained(truth: np.ndarray, guess: np.ndarray, weights: np.ndarray) -> float:
+    """R2 of guesses (rows,), rows by their weights; nan where the truth does not vary."""
     mean = weights @ truth / weights.sum()
     spread = weights @ (truth - mean) ** 2
     return float(1 - weights @ (truth - guess) ** 2 / spread) if spread > 0 else float("nan")

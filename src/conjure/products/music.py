@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from conjure.core.config import pairs
 from conjure.core.errors import ConfigError
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that fit wrote.")]
@@ -30,13 +31,13 @@ def go_on(
     seed: Seed = 0,
 ) -> None:
     """Go on where a score ends."""
-    _made(folder, out, lambda c, a: c.go_on(a, _one(score), bars, _pairs(given), seed))
+    _made(folder, out, lambda c, a: c.go_on(a, _one(score), bars, pairs(given), seed))
 
 
 @music.command()
 def harmonize(folder: Folder, score: Score, out: Out, given: Given = None, seed: Seed = 0) -> None:
     """Write the other voices to a melody."""
-    _made(folder, out, lambda c, a: c.harmonize(a, _one(score), _pairs(given), seed))
+    _made(folder, out, lambda c, a: c.harmonize(a, _one(score), pairs(given), seed))
 
 
 @music.command()
@@ -49,7 +50,7 @@ def fill(
     seed: Seed = 0,
 ) -> None:
     """Write voices that a score lacks, or write them anew."""
-    _made(folder, out, lambda c, a: c.fill(a, _one(score), voice, _pairs(given), seed))
+    _made(folder, out, lambda c, a: c.fill(a, _one(score), voice, pairs(given), seed))
 
 
 @music.command()
@@ -62,7 +63,7 @@ def vary(
     seed: Seed = 0,
 ) -> None:
     """Write some beats of a score anew."""
-    _made(folder, out, lambda c, a: c.vary(a, _one(score), share, _pairs(given), seed))
+    _made(folder, out, lambda c, a: c.vary(a, _one(score), share, pairs(given), seed))
 
 
 @music.command()
@@ -76,7 +77,7 @@ def interpolate(
     seed: Seed = 0,
 ) -> None:
     """Write what leads from one score to another."""
-    _made(folder, out, lambda c, a: c.between(a, _one(score), _one(other), bars, _pairs(given), seed))
+    _made(folder, out, lambda c, a: c.between(a, _one(score), _one(other), bars, pairs(given), seed))
 
 
 @music.command()
@@ -108,13 +109,3 @@ def _one(path: Path) -> Any:
     from conjure.domains.music import corpus
 
     return corpus.read(path)[0][0]
-
-
-def _pairs(words: list[str] | None) -> dict[str, str]:
-    found = {}
-    for word in words or []:
-        key, sign, value = word.partition("=")
-        if not sign:
-            raise ConfigError(f"--given {word!r} is not of the form key=value")
-        found[key.strip()] = value
-    return found

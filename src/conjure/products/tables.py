@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from conjure.products.remaking import advise, rebalance, what_if
+
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that fit wrote.")]
 tables = typer.Typer(
     name="conjure tables", help="What only tables can do.", add_completion=False, rich_markup_mode=None
@@ -59,3 +61,8 @@ def audit(
     words = [f"privacy.epsilon={epsilon!r}", f"privacy.delta={delta!r}"]
     recipe = catalog.resolve("apps", "tables").recipe("private").with_settings(words)
     typer.echo(auditing.audit(recipe, data, canaries=canaries, seed=seed).describe())
+
+
+tables.command()(rebalance)
+tables.command("what-if")(what_if)
+tables.command()(advise)
