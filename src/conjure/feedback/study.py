@@ -9,7 +9,8 @@ import numpy as np
 
 from conjure.core.errors import DataError
 from conjure.feedback import agreement, pairwise
-from conjure.feedback.rankings import RANK, Panel, checks, panel, ranked
+from conjure.feedback.opinions import RANK
+from conjure.feedback.rankings import Panel, checks, panel, ranked
 from conjure.feedback.store import Store
 from conjure.metrics.bootstrap import Interval
 

@@ -144,6 +144,7 @@ class Reward(Model):
 
     def _in_parts(self, x: Tensor, mask: Tensor | None) -> Tensor:
         parts = []
+        x, mask = x.to(self.device), None if mask is None else mask.to(self.device)
         for start in range(0, len(x), ROWS):
             rows = slice(start, start + ROWS)
             parts.append(self.opinions(x[rows, None], None if mask is None else mask[rows, None])[:, :, 0])
