@@ -38,7 +38,9 @@ class Judge(nn.Module):
     def forward(self, x: Tensor, last: Tensor) -> Tensor:
         """(B, C) off the state at place `last` (B,) of x (B, T)."""
         hidden = self.trunk._hidden(x, None)
-        return self.head(hidden[torch.arange(len(x), device=x.device), last].float())
+        state = hidden[torch.arange(len(x), device=x.device), last].float()
+        with torch.autocast(x.device.type, enabled=False):  # of two alike texts the difference is what counts
+            return self.head(state)
 
 
 class Reward(Model):
