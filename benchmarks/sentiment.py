@@ -34,6 +34,7 @@ from stage import PEERS, accelerator, write
 import conjure
 from conjure import aligning, artifact, prompting
 from conjure.aligning import How
+from conjure.core.rng import derive
 from conjure.domains.answers.spelling import spelling
 from conjure.metrics.bootstrap import mean_interval
 from conjure.models.decoding import Choice
@@ -104,16 +105,18 @@ class Sentiment:
 
 @dataclass
 class Reward:
-    """The clipped log odds of whole sentences; each call notes how many were positive, by it and by the judge."""
+    """The clipped log odds of whole sentences; those of held-out prompts are noted, with the judge's."""
 
     own: Sentiment
     judge: Sentiment
-    calls: list[tuple[int, float, float]] = field(default_factory=list)
+    held: set[str] = field(default_factory=set)  # prompts of a run that it does not learn from
+    calls: list[tuple[float, float]] = field(default_factory=list)  # one for each time all of them were asked
 
     def __call__(self, prompts: list[str], completions: list[str]) -> list[float]:
         texts = [sentence(p, c) for p, c in zip(prompts, completions)]
         odds = self.own.odds(texts)
-        self.calls.append((len(texts), float((odds > 0).mean()), float((self.judge.odds(texts) > 0).mean())))
+        if self.held.issuperset(prompts):
+            self.calls.append((float((odds > 0).mean()), float((self.judge.odds(texts) > 0).mean())))
         return np.clip(odds, -LIMIT, LIMIT).tolist()
 
 
@@ -228,14 +231,13 @@ def improved(before: Any, method: str, asked: dict[str, Any], words: argparse.Na
     settings = [*common, f"training.steps={words.episodes // words.batch}", f"training.batch={rows}"]
     settings += [f"objective.tokens={TOKENS}", f"objective.kl={words.kl}", "training.validate_every=5"]
     settings += ["objective.value=head"] if method == "ppo" else [f"objective.group={GROUP}", "objective.epochs=2"]
-    reward.calls.clear()
+    order = np.random.default_rng(derive(0, "prompts")).permutation(PROMPTS)  # as `align` holds out a tenth
+    reward.held, reward.calls = {prompts[k] for k in order[: PROMPTS // 10]}, []
     made = aligning.align(before, prompts[:PROMPTS], reward, home / method, method=method, how=How(settings))
-    size = PROMPTS // 10 * (GROUP if method == "grpo" else 1)
-    held = [call for call in reward.calls if call[0] == size]
     lines = [line for line in read_journal(home / method / "journal.jsonl") if "held_out_kl" in line]
     curve = [
         {"step": line["step"], "kl": line["held_out_kl"], "reward": line["held_out_reward"], "positive": a, "judged": b}
-        for line, (_, a, b) in zip(lines, held)
+        for line, (a, b) in zip(lines, reward.calls)
     ]
     return made, curve
 
