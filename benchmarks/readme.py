@@ -38,7 +38,11 @@ SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "serving_load",
     "tool_schemas",
     "ppo_throughput",
+    "ppo_smollm2",
     "human_loop",
+    "hh_harmless",
+    "sentiment",
+    "sentiment_smollm2",
 )
 
 

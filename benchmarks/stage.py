@@ -49,10 +49,8 @@ def interval(values: list[float]) -> dict[str, float]:
 
 
 def facts() -> dict[str, Any]:
-    """Commit, day, machine and our versions."""
-    git = ["git", "-C", str(ROOT)]
-    commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    changed = subprocess.run([*git, "status", "--porcelain", "src"], capture_output=True, text=True).stdout.strip()
+    """Commit, day, machine and our versions; what this machine does not know is left out or "unknown"."""
+    commit, changed = _git("rev-parse", "--short", "HEAD") or "unknown", _git("status", "--porcelain", "src")
     names = ("torch", "numpy", "pandas", "xgboost-cpu", "scikit-learn")
     return {
         "commit": commit + ("+changes" if changed else ""),
@@ -68,6 +66,21 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _git(*words: str) -> str:
+    """What git says of this folder; nothing where there is no git or no repository."""
+    try:
+        return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True).stdout.strip()
+    except FileNotFoundError:
+        return ""
+
+
+def accelerator() -> str:
+    """The name of the GPU that torch sees, "" without one."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
 
 
 def write(name: str, result: dict[str, Any]) -> Path:

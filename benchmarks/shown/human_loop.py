@@ -9,6 +9,7 @@ from shown.cells import cell
 ROWS = {
     "accuracy, fresh answers": "accuracy",
     "the same, all raters alike": "unweighted",
+    "gained by trust": "gained",
     "Bayes ceiling": "ceiling",
     "share of the ceiling": "share",
     "calibration error": "ece",
@@ -19,7 +20,8 @@ ROWS = {
 def lines(found: dict[str, Any]) -> list[str]:
     made = [
         f"**Learning from simulated raters**, {found['prompts']} prompts by four answers, eight raters, two of whom "
-        f"click at random ({found['machine']}, {found['day']}, commit {found['commit']}; {found['seeds']} seeds).",
+        f"click at random, {round(8 * found['share'])} to a prompt ({found['machine']}, {found['day']}, commit "
+        f"{found['commit']}; {found['seeds']} seeds).",
         "",
         "| | |",
         "|---|---|",

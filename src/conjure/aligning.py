@@ -36,6 +36,7 @@ from conjure.prompting import Drawing
 from conjure.training import checkpoint
 from conjure.training.adapting import adapt
 from conjure.training.data import Examples
+from conjure.training.distributed import alone
 from conjure.training.interrupt import interruptible
 from conjure.training.settings import Progress, Training
 from conjure.training.trainer import Trainer
@@ -140,7 +141,8 @@ def run(
     folder = None if out is None else Path(out)
     if folder is not None:
         _claim(folder, before, told)
-    trainer = Trainer(goal, fill(Training, nested["training"], "training"), data, seed=how.seed, folder=folder)
+    training = fill(Training, nested["training"], "training")
+    trainer = Trainer(goal, training, data, seed=how.seed, folder=folder, processes=alone(training.device))
     trainer.average = None
     if how.resume:
         trainer.resume()

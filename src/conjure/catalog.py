@@ -77,6 +77,10 @@ REPORTS = {  # domain -> function that judges samples of it
     "chat": "conjure.metrics.conversing:judge",
 }
 
+JUDGES = {  # domain -> function that judges what itself writes nothing, on a file of people's preferences
+    "answers": "conjure.feedback.judging:judge",
+}
+
 APPS = {
     "tables": "conjure.apps.tables:APP",
     "text": "conjure.apps.text:APP",
@@ -93,6 +97,7 @@ APPS = {
 COMPOSED = "conjure.composition.latents:Latents"  # the codec of a run through another artifact's codes
 
 TABLES = {"domains": DOMAINS, "models": MODELS, "objectives": OBJECTIVES, "reports": REPORTS, "apps": APPS}
+TABLES["judges"] = JUDGES
 
 
 def resolve(table: str, name: str) -> Any:

@@ -44,6 +44,8 @@ def evaluate(
     target: for tables, the column that is learnt from made rows. DataError and ConfigError as in reading.
     """
     recipe, codec = artifact.recipe, _plain(artifact.codec)
+    if recipe.domain in catalog.JUDGES:
+        return catalog.resolve("judges", recipe.domain)(artifact, held_out, seed)
     judge = catalog.resolve("reports", recipe.domain)
     notes: list[str] = []
     real, source = catalog.part(recipe.domain, "corpus").read(held_out)

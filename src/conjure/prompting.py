@@ -158,7 +158,9 @@ def write(artifact: Artifact, prompts: list[str], k: int, drawing: Drawing) -> l
     check_room(artifact, encoded, drawing.tokens)
     found: list[Any] = []
     for batch in batches(encoded, k, drawing.seed):
-        rollout = roll_out(artifact.model, batch, drawing.tokens, drawing.choice, end_of(artifact))
+        rollout = roll_out(
+            artifact.model, batch.to(artifact.model.device), drawing.tokens, drawing.choice, end_of(artifact)
+        )
         found += texts(artifact, rollout)[1]
     return [found[row : row + k] for row in range(0, len(found), k)]
 

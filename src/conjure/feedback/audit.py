@@ -61,7 +61,7 @@ def scores(model: Reward, part: Encoded) -> tuple[np.ndarray, np.ndarray]:
     """(score, doubt) of each completion, (P, K); NaN where there is none."""
     there = part.mask.any(2)  # type: ignore[union-attr]
     x, mask = part.x[there], part.mask[there]  # type: ignore[index]
-    each = model.each_score(x.long(), mask)  # (M, N)
+    each = model.each_score(x.long(), mask).cpu()  # (M, N)
     out = np.full((2, *there.shape), np.nan)
     out[0][there.numpy()], out[1][there.numpy()] = each.mean(0).numpy(), each.std(0, unbiased=False).numpy()
     return out[0], out[1]

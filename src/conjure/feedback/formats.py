@@ -12,8 +12,8 @@ from typing import Any
 
 from conjure.core.config import nearest
 from conjure.core.errors import ConfigError
-from conjure.feedback.opinions import Candidate, Opinion, check_points
-from conjure.feedback.rankings import Ranked, ranked
+from conjure.feedback.opinions import Candidate, Opinion, Ranked, check_points
+from conjure.feedback.rankings import ranked
 from conjure.feedback.records import TOKEN, joined, read
 from conjure.feedback.store import Store
 

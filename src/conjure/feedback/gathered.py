@@ -8,7 +8,8 @@ import numpy as np
 
 from conjure.core.errors import DataError
 from conjure.feedback import overview
-from conjure.feedback.rankings import Ranked, ranked
+from conjure.feedback.opinions import Ranked
+from conjure.feedback.rankings import ranked
 from conjure.feedback.store import Store
 from conjure.feedback.study import study
 

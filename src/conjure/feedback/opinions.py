@@ -8,6 +8,7 @@ from typing import Any
 
 from conjure.core.errors import DataError
 
+RANK = "rank"  # the criterion that ranks are
 KEPT = ("confidence", "comment", "skipped", "flagged", "seconds", "shown", "adjudicates")
 
 
@@ -21,6 +22,22 @@ class Candidate:
     seed: int | None = None
     id: int = 0
     planted: bool = False
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One rater's view of one prompt: completions with their ranks (NaN: not ranked) and points by criterion.
+
+    `shown` are the places of the completions on the rater's page, from 0 on; () where nobody noted them.
+    """
+
+    prompt: str
+    completions: tuple[str, ...]
+    ranks: tuple[float, ...]
+    scores: dict[str, tuple[float, ...]]
+    rater: str
+    shown: tuple[int, ...] = ()
+    ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,26 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import sqlalchemy as sa
 
+from conjure.feedback.opinions import RANK, Ranked
 from conjure.feedback.schema import Completion, Judgement, Prompt, Rater
 from conjure.feedback.store import Store
-
-RANK = "rank"
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """One rater's view of one prompt: completions with their ranks (NaN: not ranked) and points by criterion.
-
-    `shown` are the places of the completions on the rater's page, from 0 on; () where nobody noted them.
-    """
-
-    prompt: str
-    completions: tuple[str, ...]
-    ranks: tuple[float, ...]
-    scores: dict[str, tuple[float, ...]]
-    rater: str
-    shown: tuple[int, ...] = ()
-    ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conjure.core.errors import DataError
-from conjure.feedback.rankings import Ranked
+from conjure.feedback.opinions import Ranked
 
 SPEAKER = "\n\nAssistant:"  # before an answer, in dialogues written as one text
 TOKEN = "imported"  # of raters who were not asked here

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ from conjure.domains.answers.answer import Answer
 from conjure.domains.answers.codec import WRITERS, AnswersCodec
 from conjure.domains.protocol import Encoded
 from conjure.feedback.audit import Audit, audit, fit_slope, prefers_longer
-from conjure.feedback.rankings import RANK, Ranked
+from conjure.feedback.opinions import RANK, Ranked
 from conjure.feedback.tables import Table, encoded, real_texts, table
 from conjure.models.reward import TRUNKS, Reward
 from conjure.nets.lora import merge_lora
@@ -29,26 +28,29 @@ from conjure.objectives.ranking import Ranking
 from conjure.recipe import Recipe
 from conjure.training.adapting import adapt
 from conjure.training.data import Examples
+from conjure.training.distributed import alone
 from conjure.training.settings import Progress, Training
 from conjure.training.trainer import Trainer
 
 LEAST = 6  # prompts: some to learn from, some to stop by, some to report on
 PARTS = (0.1, 0.15)  # of the prompts: to stop and calibrate by, to report on
 TRAINING = {"epochs": 12.0, "batch": 16, "rate": 3e-4, "decay": 0.01, "warmup": 0.05, "schedule": "cosine"}
-TRAINING |= {"clip": 1.0, "patience": 4, "threads": 1, "checkpoint_seconds": 1e9, "device": "cpu"}
+TRAINING |= {"clip": 1.0, "patience": 4, "threads": 1, "checkpoint_seconds": 1e9, "device": "auto"}
 REFERENCES = 256  # texts that rewards are settled on
 
 
 @dataclass(frozen=True)
 class Learning:
     """members of the ensemble, each from prompts drawn anew; weights of criteria in the score (ranks alone without);
-    settings: "objective.form=list", "training.lora.rank=16" ...
+    settings: "objective.form=list", "training.lora.rank=16" ...; parts of the prompts to stop and calibrate by, and to
+    report on.
     """
 
     members: int = 1
     weights: dict[str, float] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
     seed: int = 0
+    parts: tuple[float, float] = PARTS
     watch: Callable[[Progress], None] = lambda progress: None
 
 
@@ -63,7 +65,7 @@ def fit_reward(
         raise ConfigError(f"{out} already holds an artifact: choose another folder")
     codec, recipe = _codec(writer), writer.recipe
     whole = table(found, trust)
-    parts = _split(whole, how.seed)
+    parts = _split(whole, how)
     rows = [encoded(part, codec) for part in parts]
     weights = _weights(whole.criteria, how.weights)
     nested = assign({"objective": {}, "training": dict(TRAINING)}, how.settings)
@@ -77,9 +79,10 @@ def fit_reward(
     summary: dict[str, Any] = {}
     for member in range(how.members):
         one = _member(model.config, codec, writer, derive(how.seed, "member", member))
-        one.settle(x[some], mask[some])  # before
+        one.to(alone(nested["training"]["device"]).device).settle(x[some], mask[some])  # before
         summary = _learn(one, (rows[0], rows[1]), nested, (how, member))
         model.judges[member] = one.judges[0]
+    model.to(model.judges[-1].head.weight.device)  # type: ignore[union-attr, arg-type]
     model.eval().settle(x[some], mask[some])  # and after
     fit_slope(model, parts[1], rows[1])
     longer = prefers_longer(parts[0], codec)
@@ -115,12 +118,12 @@ def _codec(writer: Artifact) -> AnswersCodec:
     return AnswersCodec(AnswersCodec.Config(recipe.domain), writer.codec)  # type: ignore[arg-type]
 
 
-def _split(whole: Table, seed: int) -> list[Table]:
+def _split(whole: Table, how: Learning) -> list[Table]:
     """(to learn from, to stop and calibrate by, to report on), by prompts."""
     if len(whole) < LEAST:
         raise DataError(f"{len(whole)} prompts with rankings are too few to learn from: at least {LEAST} are needed")
-    order = np.random.default_rng(derive(seed, "prompts")).permutation(len(whole))
-    sizes = [max(1, round(part * len(whole))) for part in PARTS]
+    order = np.random.default_rng(derive(how.seed, "prompts")).permutation(len(whole))
+    sizes = [max(1, round(part * len(whole))) for part in how.parts]
     held = np.split(order[: sum(sizes)], [sizes[0]])
     return [whole.rows(np.sort(part)) for part in (order[sum(sizes) :], *held)]
 
@@ -137,7 +140,7 @@ def _weights(criteria: tuple[str, ...], asked: dict[str, float]) -> list[float]:
 def _member(config: Reward.Config, codec: AnswersCodec, writer: Artifact, seed: int) -> Reward:
     torch.manual_seed(seed)
     one = Reward(codec.space, None, Reward.Config(**{**vars(config), "members": 1}))
-    one.adopt(copy.deepcopy(writer.model))  # type: ignore[arg-type]
+    one.adopt(writer.model)  # type: ignore[arg-type]
     return one
 
 
@@ -157,7 +160,8 @@ def _learn(
     trunk = one.judges[0].trunk
     adapt(trunk, training, how.seed + member)  # type: ignore[arg-type]
     goal = Ranking(one, fill(Ranking.Config, nested["objective"], "objective"))
-    trainer = Trainer(goal, training, (Examples(train, how.seed + member), Examples(held)), seed=how.seed + member)
+    data, seed = (Examples(train, how.seed + member), Examples(held)), how.seed + member
+    trainer = Trainer(goal, training, data, seed=seed, processes=alone(training.device))
     trainer.average = None
     summary = trainer.run(how.watch)
     merge_lora(trunk)  # type: ignore[arg-type]

@@ -21,8 +21,7 @@ from conjure.feedback import overview
 from conjure.feedback.audit import Audit
 from conjure.feedback.comparing import Comparison, compare, different
 from conjure.feedback.gathered import gather
-from conjure.feedback.opinions import Candidate
-from conjure.feedback.rankings import Ranked
+from conjure.feedback.opinions import Candidate, Ranked
 from conjure.feedback.report import Lap, write_report
 from conjure.feedback.rewarding import Learning, fit_reward, reward_of
 from conjure.feedback.shown import write_json

@@ -33,18 +33,23 @@ def panel_of(count: int = 8, careless: int = 2, noise: float = 1.0, position: fl
 
 
 def rate(store: Store, people: list[Person], utility: Utility, seed: int = 0, share: float = 1.0) -> int:
-    """Everybody ranks a share of the latest round's prompts, as the page would have it; how many judgements."""
+    """Everybody ranks a share of the latest round's prompts, as the page would have it; how many judgements.
+
+    They take turns, in another order each time, so that with a small share each judges beside all others.
+    """
     lap, count = choose(store), 0
-    for person in people:
-        who = store.rater(person.name, person.name)
-        rng = np.random.default_rng(derive(seed, person.name, lap.id))
-        for _ in range(round(share * lap.prompts)):
-            task = store.next(lap.id, who)
+    who = {person: store.rater(person.name, person.name) for person in people}
+    rngs = {person: np.random.default_rng(derive(seed, person.name, lap.id)) for person in people}
+    turns = np.random.default_rng(derive(seed, "turns", lap.id))
+    for _ in range(round(share * lap.prompts)):
+        for at in turns.permutation(len(people)):
+            person = people[at]
+            task = store.next(lap.id, who[person])
             if task is None:
-                break
+                continue
             shown = [c.id for c in task.completions]
-            opinion = Opinion(_ranks(task, person, utility, rng), shown=shown)
-            store.judge(lap.id, who, task.prompt_id, opinion)
+            opinion = Opinion(_ranks(task, person, utility, rngs[person]), shown=shown)
+            store.judge(lap.id, who[person], task.prompt_id, opinion)
             count += 1
     return count
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from conjure.core.errors import DataError
 from conjure.feedback import agreement, pairwise
-from conjure.feedback.rankings import RANK, Panel, checks, panel, ranked
+from conjure.feedback.opinions import RANK
+from conjure.feedback.rankings import Panel, checks, panel, ranked
 from conjure.feedback.store import Store
 from conjure.metrics.bootstrap import Interval
 
@@ -51,17 +52,26 @@ class Study:
     def trust(self) -> dict[str, float]:
         """How much each rater's judgements count: the square of reliability, the best rater 1, careless ones 0.
 
-        1 for all where reliability is unknown (a single rater).
+        Reliabilities are drawn towards their mean by as much as they are noise (`shrunk`): of raters who judged little
+        together nobody is trusted for having been lucky. 1 for all where reliability is unknown (a single rater).
         """
-        known = [w.reliability.value for w in self.raters if w.reliability.value > 0]
-        best = max(known, default=0.0)
-        if best == 0:
-            return {w.name: 1.0 for w in self.raters}
-        share = {w.name: w.reliability.value for w in self.raters}
-        middle = float(np.median(known))
-        filled = {n: middle if np.isnan(v) else v for n, v in share.items()}  # nobody judged the same: as the middle
-        careless = {w.name for w in self.raters if w.careless}
-        return {n: 0.0 if n in careless else max(0.0, min(1.0, v / best)) ** 2 for n, v in filled.items()}
+        careful = [w for w in self.raters if not w.careless and w.reliability.value > 0]
+        if not careful:
+            return {w.name: 0.0 if w.careless and len(self.raters) > 1 else 1.0 for w in self.raters}
+        values = np.array([w.reliability.value for w in careful])
+        errors = np.array([(w.reliability.high - w.reliability.low) / 3.92 for w in careful])
+        share = {w.name: float(v) for w, v in zip(careful, shrunk(values, errors))}
+        best, middle = max(share.values()), float(np.median(list(share.values())))
+        unknown = {w.name for w in self.raters if not w.careless and np.isnan(w.reliability.value)}
+        share |= dict.fromkeys(unknown, middle)  # nobody judged the same: as the middle
+        return {w.name: max(0.0, share.get(w.name, 0.0) / best) ** 2 for w in self.raters}
+
+
+def shrunk(values: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Values (N,) with standard errors (N,) drawn to their mean by the share of noise in their spread (Morris 1983)."""
+    middle = values.mean()
+    spread = max(0.0, float(values.var(ddof=1) - (errors**2).mean())) if len(values) > 1 else 0.0
+    return middle + (values - middle) * spread / (spread + errors**2 + 1e-12)
 
 
 def study(store: Store, round_id: int, seed: int = 0) -> Study:

@@ -13,7 +13,7 @@ from conjure.core.errors import DataError
 from conjure.domains.answers.answer import Answer
 from conjure.domains.answers.codec import AnswersCodec
 from conjure.domains.protocol import Encoded
-from conjure.feedback.rankings import RANK, Ranked
+from conjure.feedback.opinions import RANK, Ranked
 
 PLACE = 0  # of the rank among criteria, where anybody ranked
 

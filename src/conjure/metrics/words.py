@@ -34,6 +34,7 @@ SENTENCES = {
     "copied answers": "{f.ours:.0%} of its answers hold 50 characters word for word from the training data{beside}.",
     "copied text": "{f.ours:.2%} of the made stretches of 50 characters stand word for word in the training "
     "text{beside}.",
+    "preference accuracy": "It prefers what people prefer in {f.ours:.1%} of pairs they told apart{beside}.",
     "coverage": "Made objects come near {f.ours:.0%} of the real ones{beside}.",
     "density": "A made object has {f.ours:.2f} times as many real neighbours as a real one would{beside}.",
 }

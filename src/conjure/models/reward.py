@@ -38,7 +38,9 @@ class Judge(nn.Module):
     def forward(self, x: Tensor, last: Tensor) -> Tensor:
         """(B, C) off the state at place `last` (B,) of x (B, T)."""
         hidden = self.trunk._hidden(x, None)
-        return self.head(hidden[torch.arange(len(x), device=x.device), last].float())
+        state = hidden[torch.arange(len(x), device=x.device), last].float()
+        with torch.autocast(x.device.type, enabled=False):  # of two alike texts the difference is what counts
+            return self.head(state)
 
 
 class Reward(Model):
@@ -144,6 +146,7 @@ class Reward(Model):
 
     def _in_parts(self, x: Tensor, mask: Tensor | None) -> Tensor:
         parts = []
+        x, mask = x.to(self.device), None if mask is None else mask.to(self.device)
         for start in range(0, len(x), ROWS):
             rows = slice(start, start + ROWS)
             parts.append(self.opinions(x[rows, None], None if mask is None else mask[rows, None])[:, :, 0])

@@ -99,7 +99,7 @@ class Cache:
         """Note keys and values (B, groups, T, D) of the scene's rows and places; all that these rows hold so far."""
         rows, places, groups = scene.rows, scene.places, torch.arange(keys.shape[1], device=keys.device)
         at = (rows[:, None, None], groups[:, None], places[:, None, :])  # (B, groups, T)
-        self.keys[at], self.values[at] = keys, values
+        self.keys[at], self.values[at] = keys.to(self.keys), values.to(self.values)
         whole = len(rows) == len(self.keys) and bool((rows.diff() > 0).all())
         some = slice(None) if whole else rows
         return self.keys[some, :, : scene.end], self.values[some, :, : scene.end]

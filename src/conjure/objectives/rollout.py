@@ -36,7 +36,7 @@ def roll_out(model: Model, batch: Batch, tokens: int, choice: Choice, end: int |
     frame, drawn = _frame(model, batch, tokens)
     space: Tokens = model.space  # type: ignore[assignment]
     end = space.end if end is None else end
-    rng = torch.Generator().manual_seed(int(torch.randint(2**52, (), generator=batch.noise.generator)))
+    rng = torch.Generator(frame.device).manual_seed(int(torch.randint(2**52, (), generator=batch.noise.generator)))
     known = -most(-int((~drawn).all(0).int().cumprod(0).sum()))
     reading = model.begin(len(frame), batch.given)  # type: ignore[operator]
     logits = model.read(frame[:, :known], reading)  # type: ignore[operator]

@@ -32,11 +32,12 @@ def align(
 ) -> None:
     """Improve a writer by the rewards of what it writes."""
     from conjure import aligning, artifact, prompting
+    from conjure.pretrained import opening
     from conjure.screen import Watch
 
     if artifact.occupied(out) and not resume:
         raise ConfigError(f"{out} already holds an artifact: choose another folder")
-    opened, asked, judge = artifact.load(folder), prompting.read_prompts(prompts), aligning.reward_from(reward)
+    opened, asked, judge = opening.load(folder), prompting.read_prompts(prompts), aligning.reward_from(reward)
     with Watch() as watch:
         how = aligning.How(settings or [], seed, watch.show, _texts(remember), resume)
         made = aligning.align(opened, asked, judge, out, method=method, how=how)

@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import Tensor, nn
-from torch.distributed.checkpoint import FileSystemReader
 
 from conjure.core.errors import ArtifactError, TrainingError
 from conjure.nets.lora import learnt
@@ -47,6 +45,8 @@ def optimizer_tensors(players: dict[str, nn.Module], optimizers: dict[str, torch
 
 def save(folder: Path, flat: dict[str, Tensor], counters: dict[str, Any], processes: Processes) -> None:
     """Write the checkpoint of a run; TrainingError when the disk is full, the earlier checkpoint untouched."""
+    import torch.distributed.checkpoint as dcp  # large
+
     fresh, old, place = (folder / f"{NAME}{end}" for end in (".new", ".old", ""))
     if processes.first:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -84,7 +84,9 @@ def load(
 
     Every tensor is allocated like the parameter it belongs to, so that it comes back sharded as it is now.
     """
-    known = FileSystemReader(place).read_metadata().state_dict_metadata
+    import torch.distributed.checkpoint as dcp  # large
+
+    known = dcp.FileSystemReader(place).read_metadata().state_dict_metadata
     parameters = {who: dict(player.named_parameters()) for who, player in players.items()}
     flat: dict[str, Tensor] = {}
     groups: dict[str, dict[str, Tensor]] = {}
@@ -97,7 +99,8 @@ def load(
         if owner is not None and owner.shape == stored.size:
             flat[key] = torch.zeros_like(owner.detach(), dtype=stored.properties.dtype)
         else:
-            flat[key] = torch.zeros(stored.size, dtype=stored.properties.dtype)
+            where = None if owner is None else owner.device
+            flat[key] = torch.zeros(stored.size, dtype=stored.properties.dtype, device=where)
         if kind == "optimizer":
             optimizers[who].state[parameters[who][name]][rest.split("/")[2]] = flat[key]
         else:

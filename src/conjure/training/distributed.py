@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,9 @@ class Processes:
         player.to(self.device)
         if self.world == 1 or not any(True for _ in player.parameters()):
             return
+        from torch.distributed.device_mesh import init_device_mesh  # large, and one process needs none of it
+        from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+
         fully_shard(player, mesh=init_device_mesh(self.device.type, (self.world,)))
         for name in getattr(player, "methods", ()):
             register_fsdp_forward_method(player, name)
@@ -38,6 +38,8 @@ class Processes:
         """A module's whole state on the CPU of the first process; empty on the others."""
         if self.world == 1:
             return {k: v.detach().cpu().clone() for k, v in module.state_dict().items()}
+        from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+
         return get_model_state_dict(module, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
 
     def means(self, sums: dict[str, float], count: float) -> dict[str, float]:
@@ -70,12 +72,18 @@ class Processes:
             dist.barrier()
 
 
+def alone(device: str = "auto") -> Processes:
+    """This process by itself; auto: on a GPU where there is one."""
+    kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    return Processes(device=torch.device(kind))
+
+
 def join(device: str = "auto") -> Processes:
     """This process's place, from torchrun's environment; alone without it."""
-    kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if world == 1:
-        return Processes(device=torch.device(kind))
+        return alone(device)
+    kind = alone(device).device.type
     local = int(os.environ.get("LOCAL_RANK", 0))
     place = torch.device("cuda", local) if kind == "cuda" else torch.device("cpu")
     if kind == "cuda":

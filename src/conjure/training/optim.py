@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.optim.adamw import adamw
 
 
 def schedule(fraction: float, shape: str, warmup: float) -> float:
@@ -46,13 +46,13 @@ def make_optimizer(player: nn.Module, training: Any, settings: dict[str, Any]) -
         if isinstance(module, nn.Embedding):
             module.sparse = False
     if not kinds["muon"] and not kinds["table"]:
-        return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=1e-8, fused=True)
+        return AdamW(groups, rate, betas)
     initial, half = training.muon_rate * factor, training.precision == "bf16"
     groups.insert(0, {"params": kinds["muon"], "weight_decay": decay, "initial": initial, "muon": True, "half": half})
     groups.insert(1, {"params": kinds["table"], "initial": training.table_rate * factor, "table": True})
     for module in player.modules():  # rows not looked up need no gradient; clipping and sharding know dense ones only
         if isinstance(module, nn.Embedding) and any(module.weight is p for p in kinds["table"]):
-            module.sparse = not training.clip and not isinstance(module.weight, DTensor)
+            module.sparse = not training.clip and not _sharded(module.weight)
     return Muon([g for g in groups if g["params"]], rate, betas)
 
 
@@ -72,7 +72,42 @@ def _hidden(name: str) -> bool:
 TABLE_EPS = 1e-5  # rows whose gradient all but cancels would else move by the sign of rounding errors
 
 
-class Muon(torch.optim.Optimizer):
+def _bare(method: Any) -> Any:
+    """A method of torch's optimizers without its guard against compilers, which imports them: 2 seconds and 70 MB."""
+    return getattr(method, "__wrapped__", method)
+
+
+class Optimizer(torch.optim.Optimizer):
+    """One that loads no compiler."""
+
+    add_param_group = _bare(torch.optim.Optimizer.add_param_group)
+    zero_grad = _bare(torch.optim.Optimizer.zero_grad)
+
+
+class AdamW(Optimizer):
+    """Adam with decay apart from the gradient (Loshchilov and Hutter 2019, alg. 2), by torch's fused step."""
+
+    def __init__(self, groups: list[dict[str, Any]], rate: float, betas: tuple[float, ...]):
+        super().__init__(groups, {"lr": rate, "betas": betas, "eps": 1e-8, "weight_decay": 0.0})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            params = [p for p in group["params"] if p.grad is not None]
+            if not params:
+                continue
+            for p in params:
+                if not self.state[p]:
+                    count = torch.zeros((), device=p.device)
+                    self.state[p].update(step=count, exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p))
+            first, second, counts = ([self.state[p][k] for p in params] for k in ("exp_avg", "exp_avg_sq", "step"))
+            beta1, beta2 = group["betas"]
+            how = {"beta1": beta1, "beta2": beta2, "lr": group["lr"], "weight_decay": group["weight_decay"]}
+            how |= {"eps": group["eps"], "amsgrad": False, "maximize": False, "fused": True}
+            adamw(params, [p.grad for p in params], first, second, [], counts, **how)
+
+
+class Muon(Optimizer):
     """Momentum made orthogonal, for the matrices inside a network; AdamW for the groups without `muon`.
 
     The update of a matrix is the nearest semi-orthogonal matrix to its Nesterov momentum (Jordan et al. 2024),
@@ -120,7 +155,7 @@ class Muon(torch.optim.Optimizer):
             grads = [p.grad for p in same]
             torch._foreach_lerp_(momenta, grads, 1 - beta)
             ahead = torch._foreach_lerp(grads, momenta, beta)
-            whole = [a.full_tensor() if isinstance(a, DTensor) else a for a in ahead]
+            whole = [a.full_tensor() if _sharded(a) else a for a in ahead]
             stacked = torch.stack(whole)
             updates = orthogonalise(stacked.bfloat16() if group["half"] else stacked).to(same[0].dtype)
             scale = -group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5
@@ -177,9 +212,16 @@ def orthogonalise(matrices: Tensor, steps: int = 4) -> Tensor:
 
 
 def _like(update: Tensor, parameter: Tensor) -> Tensor:
-    if isinstance(parameter, DTensor):
-        return distribute_tensor(update, parameter.device_mesh, parameter.placements)
+    if _sharded(parameter):
+        from torch.distributed.tensor import distribute_tensor
+
+        return distribute_tensor(update, parameter.device_mesh, parameter.placements)  # type: ignore[attr-defined]
     return update
+
+
+def _sharded(x: Tensor) -> bool:
+    """Whether a tensor is spread over processes (a DTensor, whose import takes a second and 50 MB)."""
+    return hasattr(x, "device_mesh")
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:

@@ -26,7 +26,7 @@ def choose_threads(objective: Objective, examples: Examples, training: Any) -> i
     counts = sorted({1, max(1, cores // 2), cores})
     if not objective.pure:
         return 1
-    if len(counts) == 1 or training.device == "cuda":
+    if len(counts) == 1 or any(not p.is_cpu for p in objective.parameters()):
         return cores
     best, chosen = float("inf"), 1
     for count in counts:

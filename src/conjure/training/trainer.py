@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import increment_version
 
 from conjure.core.batch import Batch
 from conjure.core.errors import ConfigError
@@ -181,10 +182,12 @@ class Trainer:
 
     def _descend(self, who: str, factor: float) -> None:
         optimizer = self.optimizers[who]
+        moved = [p for g in optimizer.param_groups for p in g["params"]]
         if self.training.clip:
-            nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], self.training.clip)
+            nn.utils.clip_grad_norm_(moved, self.training.clip)
         set_rate(optimizer, factor)
         optimizer.step()
+        increment_version(moved)  # fused steps do not, and copies of weights made for reading are told by it
         reshard(self.players[who])
 
     def _not_a_number(self, loss: Tensor) -> bool:

@@ -14,7 +14,7 @@ from conjure.core.errors import ConfigError, DataError
 from conjure.domains.answers.answer import Answer
 from conjure.domains.answers.corpus import read, split
 from conjure.feedback.audit import Audit, bayes, calibration
-from conjure.feedback.rankings import Ranked
+from conjure.feedback.opinions import Ranked
 from conjure.feedback.rewarding import Learning, fit_reward, reward_of
 from conjure.feedback.tables import encoded, table, told_apart
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -87,3 +90,37 @@ def test_schedule_corners():
     assert schedule(1.0, "cosine", 0.1) == pytest.approx(0.0)
     assert schedule(0.55, "linear", 0.1) == pytest.approx(0.5)
     assert schedule(0.99, "constant", 0.0) == 1.0
+
+
+def test_adamw_is_that_of_torch_bit_for_bit():
+    a, b = (nn.Linear(7, 5), nn.Linear(7, 5))
+    b.load_state_dict(a.state_dict())
+    optimizers = (
+        make_optimizer(a, Training(steps=1, rate=0.01, decay=0.1), {}),
+        torch.optim.AdamW(
+            [{"params": [b.weight], "weight_decay": 0.1}, {"params": [b.bias], "weight_decay": 0.0}],
+            **{"lr": 0.01, "betas": (0.9, 0.99), "eps": 1e-8, "fused": True},
+        ),
+    )
+    rng = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        x = torch.randn(3, 7, generator=rng)
+        for net, optimizer in zip((a, b), optimizers):
+            optimizer.zero_grad()
+            net(x).pow(2).sum().backward()
+            optimizer.step()
+    assert torch.equal(a.weight, b.weight)
+    assert torch.equal(a.bias, b.bias)
+    assert optimizers[0].state[a.weight].keys() == optimizers[1].state[b.weight].keys()
+
+
+def test_a_run_loads_neither_compiler_nor_what_spreads_over_processes():
+    """They take three seconds and 120 MB, which a run on one processor never needs."""
+    code = (
+        "import sys, torch; from conjure.training.optim import make_optimizer; from conjure.training import trainer;"
+        "from conjure.training.settings import Training; net = torch.nn.Linear(2, 2);"
+        "made = make_optimizer(net, Training(steps=1), {}); net(torch.ones(1, 2)).sum().backward(); made.step();"
+        "made.zero_grad(); print([m for m in ('torch._dynamo', 'torch.distributed.fsdp', 'sympy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Protocol
 
 import numpy as np
 
 from conjure.domains.chat.codec import ChatCodec
+
+ROLES = {"Human": "user", "Assistant": "assistant"}
+SPEAKER = re.compile(r"\n\n(Human|Assistant):")
 
 
 class Spelling(Protocol):
@@ -44,13 +48,22 @@ class Chat:
         self.codec, self.end = codec, codec.end
 
     def prompt(self, text: str) -> list[int]:
-        return self.codec.prompt([{"role": "user", "content": text}])
+        return self.codec.prompt(turns(text))
 
     def completion(self, text: str) -> list[int]:
         return self.codec.tokenizer.cut(text)
 
     def join(self, ids: list[int]) -> str:
         return self.codec.tokenizer.join(ids)
+
+
+def turns(text: str) -> list[dict[str, str]]:
+    """A prompt as messages: of a dialogue written as one text (as of Bai et al. 2022) its turns, else one of a user."""
+    said = SPEAKER.split(text)
+    roles = [ROLES[name] for name in said[1::2]]
+    if said[0].strip() or len(roles) < 2 or roles[-1] != "assistant" or said[-1].strip():
+        return [{"role": "user", "content": text}]
+    return [{"role": role, "content": words.strip()} for role, words in zip(roles[:-1], said[2:-1:2])]
 
 
 def spelling(codec: Any) -> Spelling:

@@ -1,0 +1,26 @@
+"""A reward model on real preferences beside length and a bag of words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    where = f"{found['gpu']}, {found['machine']}" if found["gpu"] else found["machine"]
+    made = [
+        f"**Real preferences**: {found['pairs']} pairs of hh-rlhf's harmlessness part, judged on {found['test']} held-out "
+        f"ones; SmolLM2-135M with adapters, {found['members']} members ({where}, {found['day']}, commit "
+        f"{found['commit']}; calibration error {found['ece']:.3f}, Brier score {found['brier']:.3f}).",
+        "",
+        "| | pairs told as people did | the reward model is better by |",
+        "|---|---|---|",
+    ]
+    for name, value in found["accuracy"].items():
+        gained = found["gained"].get(name)
+        beside = "" if gained is None else _points(gained)
+        made.append(f"| {name} | {value['mean']:.1%} ({value['low']:.1%} to {value['high']:.1%}) | {beside} |")
+    return [*made, "", "`python benchmarks/hh_harmless.py`"]
+
+
+def _points(value: dict[str, float]) -> str:
+    return f"{100 * value['mean']:+.1f} points ({100 * value['low']:+.1f} to {100 * value['high']:+.1f})"
