@@ -17,6 +17,8 @@ from conjure.artifact import Artifact
 from conjure.beginning import Beginning, beginning
 from conjure.core.config import fill
 from conjure.core.errors import ArtifactError, ConfigError, DataError
+from conjure.core.privacy import Ledger
+from conjure.core.rng import generator
 from conjure.domains.protocol import Codec, Encoded, Source
 from conjure.nets.lora import adapters, merge_lora
 from conjure.pretrained import adapters as adapterfiles
@@ -27,7 +29,8 @@ from conjure.training.adapting import adapt
 from conjure.training.data import Examples, Shards
 from conjure.training.distributed import Processes, join
 from conjure.training.interrupt import interruptible
-from conjure.training.trainer import Progress, Trainer, Training
+from conjure.training.descent import Descent, Drawn
+from conjure.training.trainer import PREPARE_FROM, Progress, Trainer, Training
 
 RUN = "run.json"
 ADAPTER = "adapter"  # beside an artifact with adapters merged: these alone, in PEFT's format
@@ -65,12 +68,14 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
         _claim(folder, before, private.unnamed(source) if ledger else source, options.resume, processes)
 
     if ledger:
-        codec, parts, source = private.encoded(recipe, objects, source, ledger)
+        begun = private.begin(recipe, (objects, source), training, ledger, folder if options.resume else None)
+        codec, train, held_out = begun.codec, _drawn(begun, source, ledger, folder), None
+        source, training = begun.source, begun.training
     else:
         codec, parts = _encode(recipe, objects, before.learn, folder)
+        train, held_out = (None if p is None else Examples(p, recipe.seed) for p in parts)
     if hasattr(codec, "describe"):
         options.say(codec.describe())
-    train, held_out = (None if p is None else Examples(p, recipe.seed) for p in parts)
     notes = [*getattr(codec, "notes", []), *before.notes(source), *(ledger.notes if ledger else [])]
     if not ledger and (size := training.batch * training.accumulate) > len(train):
         notes.append(f"A batch of {size} is more than the {len(train)} training examples: each step takes all of them.")
@@ -81,8 +86,9 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     objective = catalog.resolve("objectives", recipe.objective)(model, objective_config)
     if ledger:
         objective.under(ledger)
-    journalled = None if ledger else folder  # a journal of losses would tell of single rows
-    trainer = Trainer(objective, training, (train, held_out), seed=recipe.seed, folder=journalled, processes=processes)
+        Descent.check(objective)
+    seed, kept = (train.seed, folder if train.descent else None) if ledger else (recipe.seed, folder)
+    trainer = Trainer(objective, training, (train, held_out), seed=seed, folder=kept, processes=processes)
     resumed = options.resume and trainer.resume()
     if options.resume and not resumed:
         options.say(f"{folder} has no checkpoint yet: starting from the beginning")
@@ -94,6 +100,16 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     made = Artifact(recipe, codec, model, first=before.first)
     made.card = {"privacy": ledger.certificate()} if ledger else {}
     return _finished(made, source, summary | {"notes": notes}, folder, processes)
+
+
+def _drawn(begun: private.Begun, source: Source, ledger: Ledger, folder: Path | None) -> Examples:
+    """A private run's examples: drawn by chance for noisy gradients, or all for what is measured once."""
+    if not ledger.descent:
+        return Examples(begun.encoded)
+    if folder:
+        private.remember(begun, source, ledger, folder)
+    stand_ins = begun.codec.independent(PREPARE_FROM, generator(0, "stand-ins"))
+    return Drawn(begun.encoded, ledger, stand_ins, begun.source.rows)
 
 
 def _within(recipe: Recipe, minutes: float | None) -> Recipe:
@@ -204,5 +220,6 @@ def _finished(
             artifacts.save(made, folder)
             if summary["stopped_by"] != "interrupt":
                 checkpoint.forget(folder)
+                private.forget(folder)
     processes.wait()
     return made
