@@ -9,12 +9,12 @@ def lines(found: dict[str, Any]) -> list[str]:
     names = list(next(iter(found["figures"].values())))
     made = [
         f"**Leaks planted into rows of Adult** ({found['machine']}, {found['day']}, commit {found['commit']}): share "
-        f"of {found['runs']} runs in which an attack says leak; under *nothing* that is a false alarm.",
+        "of runs in which an attack says leak, with its 95 % interval; under *nothing* that is a false alarm.",
         "",
-        "| planted | " + " | ".join(names) + " |",
-        "|---" * (len(names) + 1) + "|",
+        "| planted | runs | " + " | ".join(names) + " |",
+        "|---" * (len(names) + 2) + "|",
     ]
-    made += [
-        f"| {leak} | " + " | ".join(f"{row[n]:.2f}" for n in names) + " |" for leak, row in found["figures"].items()
-    ]
+    for leak, row in found["figures"].items():
+        cells = [f"{row[n]['share']:.2f} ({row[n]['low']:.2f} to {row[n]['high']:.2f})" for n in names]
+        made.append(f"| {leak} | {row[names[0]]['runs']} | " + " | ".join(cells) + " |")
     return [*made, "", "`python benchmarks/attacks_planted.py`"]

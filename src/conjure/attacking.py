@@ -18,7 +18,7 @@ from conjure.core.rng import derive
 from conjure.metrics.attacks import copying, inference, linkage, membership, singling
 from conjure.metrics.attacks.membership import Membership
 from conjure.metrics.attacks.outcome import Outcome
-from conjure.metrics.attacks.tables import Tables
+from conjure.metrics.attacks.tables import Tables, neighbours
 from conjure.metrics.copies import hashes
 from conjure.metrics.figure import Figure, Report, Table
 from conjure.metrics.frames import kinds, side_by_side
@@ -203,14 +203,15 @@ def _scores(models: list[Artifact], rows: pd.DataFrame) -> tuple[np.ndarray, lis
 
 
 def _outcomes(tables: Tables, attempts: Attempts, rng: np.random.Generator) -> Iterator[Outcome]:
+    beside = neighbours(tables)
     yield copying.exact(tables)
-    yield copying.near(tables)
+    yield copying.near(tables, beside)
     yield singling.univariate(tables, attempts.descriptions, rng)
     yield singling.multivariate(tables, attempts.descriptions, rng)
     yield linkage.link(tables, attempts.targets, rng)
     secrets = [attempts.secret] if attempts.secret else tables.names
     yield from (inference.infer(tables, name, attempts.targets) for name in secrets)
-    yield copying.nearer_share(tables)
+    yield copying.nearer_share(tables, beside)
 
 
 def _report(artifact: Artifact, found: list[Outcome], tests: list[Membership], notes: list[str]) -> Report:

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conjure import catalog, fitting, scoring
+from conjure import catalog, evaluation, fitting, sampling, scoring
 from conjure.artifact import Artifact
 from conjure.core.errors import ConfigError, DataError
 from conjure.core.rng import derive
+from conjure.metrics.attacks import membership
+from conjure.metrics.attacks.tables import Tables
+from conjure.metrics.frames import kinds, side_by_side
 from conjure.recipe import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CONFIDENCE = 0.95
+MADE = 10_000  # samples to look for canaries among
 FEWEST = 20  # canaries: with fewer, even a perfect guesser shows little
 
 
@@ -54,8 +58,9 @@ def audit(recipe: Recipe, data: Any, *, canaries: int = 500, seed: int = 0) -> A
     """Fit once on the data with about half of some canaries among its rows, and guess which half it was.
 
     Canaries are rows whose cells are dealt from other rows, so that nothing but their presence makes them probable; the
-    guess is by log-probability over that of independent columns. The fit is an extra one that nobody else should see.
-    ConfigError for a recipe without a budget or a likelihood, DataError for a table too small.
+    guess is by log-probability over that of independent columns, of a family without one by how near the nearest of many
+    samples is. The fit is an extra one that nobody else should see.
+    ConfigError for a recipe without a budget, DataError for a table too small.
     """
     budget = recipe.budget
     if budget is None:
@@ -107,8 +112,12 @@ def _guess(scores: np.ndarray, inside: np.ndarray) -> tuple[int, int]:
 
 
 def _scores(fitted: Artifact, rows: pd.DataFrame) -> np.ndarray:
+    """What speaks for each row's having been seen, (rows,)."""
     if not fitted.score_kind:
-        raise ConfigError(f"{fitted.recipe.model} has no likelihood to guess by: audit marginals")
+        made = sampling.sample(fitted, MADE, seed=0)
+        facts = evaluation.facts_of(fitted.codec)
+        grids = side_by_side([rows, rows, made], kinds(rows, facts["kinds"]), facts["forms"])
+        return membership.by_distance(Tables(*grids))[: len(rows)]  # type: ignore[arg-type]
     codec: Any = fitted.codec
     known = codec.adapt(rows)
     alone = codec.independent_log_prob(codec.encode(known).x).double().numpy() + codec.log_density(known)

@@ -17,7 +17,8 @@ from conjure.artifact import Artifact
 from conjure.beginning import Beginning, beginning
 from conjure.core.config import fill
 from conjure.core.errors import ArtifactError, ConfigError, DataError
-from conjure.core.rng import derive
+from conjure.core.privacy import Ledger
+from conjure.core.rng import derive, generator
 from conjure.domains.protocol import Codec, Encoded, Source
 from conjure.nets.lora import adapters, merge_lora
 from conjure.pretrained import adapters as adapterfiles
@@ -26,10 +27,11 @@ from conjure.recipe import Recipe
 from conjure.training import checkpoint
 from conjure.training.adapting import adapt
 from conjure.training.data import Examples, Shards
+from conjure.training.descent import Descent, Drawn
 from conjure.training.distributed import Processes, join
 from conjure.training.interrupt import interruptible
 from conjure.training.preview import Looks, Preview
-from conjure.training.trainer import Progress, Trainer, Training
+from conjure.training.trainer import PREPARE_FROM, Progress, Trainer, Training
 
 RUN = "run.json"
 ADAPTER = "adapter"  # beside an artifact with adapters merged: these alone, in PEFT's format
@@ -70,12 +72,14 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
         _claim(folder, before, private.unnamed(source) if ledger else source, options.resume, processes)
 
     if ledger:
-        codec, parts, source = private.encoded(recipe, objects, source, ledger)
+        begun = private.begin(recipe, (objects, source), training, ledger, folder if options.resume else None)
+        codec, train, held_out = begun.codec, _drawn(begun, source, ledger, folder), None
+        source, training = begun.source, begun.training
     else:
         codec, parts = _encode(recipe, objects, before.learn, folder)
+        train, held_out = (None if p is None else Examples(p, recipe.seed) for p in parts)
     if hasattr(codec, "describe"):
         options.say(codec.describe())
-    train, held_out = (None if p is None else Examples(p, recipe.seed) for p in parts)
     notes = [*getattr(codec, "notes", []), *before.notes(source), *(ledger.notes if ledger else [])]
     if not ledger and (size := training.batch * training.accumulate) > len(train):
         notes.append(f"A batch of {size} is more than the {len(train)} training examples: each step takes all of them.")
@@ -86,8 +90,9 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     objective = catalog.resolve("objectives", recipe.objective)(model, objective_config)
     if ledger:
         objective.under(ledger)
-    journalled = None if ledger else folder  # a journal of losses would tell of single rows
-    trainer = Trainer(objective, training, (train, held_out), seed=recipe.seed, folder=journalled, processes=processes)
+        Descent.check(objective)
+    seed, kept = (train.seed, folder if train.descent else None) if ledger else (recipe.seed, folder)
+    trainer = Trainer(objective, training, (train, held_out), seed=seed, folder=kept, processes=processes)
     _take_up(trainer, before, options)
     made = Artifact(recipe, codec, model, first=before.first)
     looks = _looks(made, objects, options)
@@ -138,6 +143,16 @@ def _device(recipe: Recipe, training: Training) -> str:
     if training.device == "cuda":
         raise ConfigError(f"a {family.__name__} counts, on the CPU; training.device should be cpu or auto, not cuda")
     return "cpu"
+
+
+def _drawn(begun: private.Begun, source: Source, ledger: Ledger, folder: Path | None) -> Examples:
+    """A private run's examples: drawn by chance for noisy gradients, or all for what is measured once."""
+    if not ledger.descent:
+        return Examples(begun.encoded)
+    if folder:
+        private.remember(begun, source, ledger, folder)
+    stand_ins = begun.codec.independent(PREPARE_FROM, generator(0, "stand-ins"))
+    return Drawn(begun.encoded, ledger, stand_ins, begun.source.rows)
 
 
 def _within(recipe: Recipe, minutes: float | None) -> Recipe:
@@ -248,5 +263,6 @@ def _finished(
             artifacts.save(made, folder)
             if summary["stopped_by"] != "interrupt":
                 checkpoint.forget(folder)
+                private.forget(folder)
     processes.wait()
     return made

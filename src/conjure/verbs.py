@@ -143,7 +143,8 @@ def recipe_for(
             raise ConfigError(f"{recipe} is for {chosen.domain} data; {app} works on {product.domain}")
     elif model:
         catalog.resolve("models", model)
-        chosen = product.recipe_for(model)
+        own = f"private-{model}"
+        chosen = product.recipe(own) if private and own in product.recipes else product.recipe_for(model)
     elif start is not None:
         chosen = _going_on(product, recipe, start)
     else:

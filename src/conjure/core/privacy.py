@@ -1,11 +1,13 @@
 """Differential privacy: a budget, the ledger that spends it, and noise from the operating system's random source.
 
 Two tables are neighbours when one has a row that the other lacks. Everything that a private run looks at goes
-through a `Ledger`: counts with Gaussian noise, whose composition is exact in mu (Dong, Roth and Su 2022, cor. 3.3).
+through a `Ledger`: counts with Gaussian noise, whose composition is exact in mu (Dong, Roth and Su 2022, cor. 3.3),
+and then perhaps steps down noisy gradients, which `core/accountant.py` adds up.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from conjure.core import accountant
 from conjure.core.errors import ConfigError, PrivacyError
 
 LOOSE = 10.0  # above this epsilon the promise says little: a row may change the odds of anything 22,000-fold
@@ -82,25 +85,47 @@ class SystemNoise:
 
     def uniform(self, *shape: int) -> np.ndarray:
         """In (0, 1), 53 bits each."""
-        count = math.prod(shape)
-        bits = np.frombuffer(os.urandom(8 * count), np.uint64) >> np.uint64(11)
+        bits = np.frombuffer(self.bytes(8 * math.prod(shape)), np.uint64) >> np.uint64(11)
         return ((bits.astype(np.float64) + 0.5) * 2.0**-53).reshape(shape)
 
     def normal(self, *shape: int) -> np.ndarray:
         """By Box and Muller's transform of two uniform numbers."""
         count = math.prod(shape)
-        radius = np.sqrt(-2 * np.log(self.uniform(count)))
-        return (radius * np.cos(2 * math.pi * self.uniform(count))).reshape(shape)
+        radius, angle = np.sqrt(-2 * np.log(self.uniform(-(-count // 2)))), 2 * math.pi * self.uniform(-(-count // 2))
+        return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count].reshape(shape)
+
+    def bytes(self, count: int) -> bytes:
+        """Fresh ones."""
+        return os.urandom(count)
+
+
+class KeyedNoise(SystemNoise):
+    """The same of a secret key and a name, by SHAKE-256: as good while the key is secret, and a stopped run that
+    kept its key goes on with the noise it would have had. The key comes from os.urandom, not from the run's seed.
+    """
+
+    def __init__(self, key: bytes, *names: str | int):
+        self.source = key + "/".join(map(str, names)).encode()
+        self.drawn = 0
+
+    def bytes(self, count: int) -> bytes:
+        self.drawn += 1
+        return hashlib.shake_256(self.source + f"#{self.drawn}".encode()).digest(count)
+
+    def seed(self) -> int:
+        """63 bits for a generator whose draws are as secret as the key."""
+        return int.from_bytes(self.bytes(8), "big") >> 1
 
 
 @dataclass
 class Ledger:
-    """What a run has spent of its budget, entry by entry. `noise` is replaced in tests alone."""
+    """What a run has spent of its budget, entry by entry. `noise` and `key` are replaced in tests alone."""
 
     budget: Budget
     noise: Any = field(default_factory=SystemNoise)
     entries: list[dict[str, Any]] = field(default_factory=list)
-    descent: dict[str, Any] | None = None  # of training by noisy gradients: noise, rate, steps
+    descent: dict[str, Any] | None = None  # of training by noisy gradients: batch, rate, noise, steps, clip
+    key: bytes = field(default_factory=lambda: os.urandom(32))  # of the noise of gradients and of who is in a batch
     notes: list[str] = field(default_factory=list)  # what the user should know
 
     def __post_init__(self) -> None:
@@ -133,26 +158,45 @@ class Ledger:
 
     def spend(self, entry: dict[str, Any]) -> None:
         """Write an entry; PrivacyError where the budget does not reach."""
+        if self.descent:
+            raise PrivacyError(f"the rest of the budget is promised to gradients: {entry['what']} comes too late")
         if math.hypot(self.spent, entry["mu"]) > self.mu * (1 + 1e-9):
             raise PrivacyError(
                 f"the privacy budget is spent: {entry['what']} would exceed epsilon {self.budget.epsilon:g}"
             )
         self.entries.append(entry)
 
+    def descend(self, rows: float, batch: int, steps: int, clip: float) -> None:
+        """Spend all that is left on so many steps down the noisy mean of clipped gradients (Abadi et al. 2016, alg. 1).
+
+        Each of about `rows` rows is in a step's batch by itself, so that `batch` are on average; `descent["noise"]`
+        times `clip` is the scale of the noise on their sum.
+        """
+        rate = min(1.0, batch / rows)
+        noise = accountant.noise_for(self.spent, (rate, steps), self.budget.epsilon, self.budget.delta - self.spare)
+        self.descent = {"batch": batch, "rate": rate, "noise": noise, "steps": steps, "clip": clip}
+
     def certificate(self) -> dict[str, Any]:
         """The claim and how it comes about, for machines."""
+        delta = self.budget.delta - self.spare
+        exact = "Gaussian differential privacy, exact composition (Dong, Roth and Su 2022)"
+        if d := self.descent:
+            looks = [(1 / self.spent, 1.0, 1)] * bool(self.spent) + [(d["noise"], d["rate"], d["steps"])]
+            spent, by = accountant.epsilon_of(looks, delta), f"{exact}; with the gradients by {accountant.name()}"
+        else:
+            spent, by = epsilon_of(self.spent, delta), exact
         return {
             "epsilon": self.budget.epsilon,
             "delta": self.budget.delta,
             "neighbours": "one row more or less",
-            "accountant": "Gaussian differential privacy, exact composition (Dong, Roth and Su 2022)",
+            "accountant": by,
             "mu": self.mu,
             "mu_spent": self.spent,
             "delta_of_thresholds": self.spare,
-            "epsilon_spent": epsilon_of(self.spent, self.budget.delta - self.spare),
+            "epsilon_spent": spent,
             "entries": self.entries,
-            **({"descent": self.descent} if self.descent else {}),
-            "noise": "os.urandom, never reused; whole counts, rounded",
+            **({"descent": d} if d else {}),
+            "noise": "os.urandom, never reused; whole counts, rounded" + "; gradients by SHAKE-256 of such a key" * bool(d),
             "public": "names and order of columns, and what the schema declares",
             "private": "kinds, ranges, categories, bins, number of rows, and all that the model learnt",
         }

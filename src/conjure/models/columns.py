@@ -71,7 +71,7 @@ class AnyOrder(Model):
         Shapes: codes x (B, K), known (B, K) bool, result (B, K).
         """
         features = self._features(self._state(x, known))
-        wide = F.linear(features, self.head, self.shift + self.frequencies)  # (B, W)
+        wide = F.linear(features, self.head, self.shift) + self.frequencies  # (B, W)
         parts = wide.split(self.sizes, dim=1)
         nats = torch.stack([F.cross_entropy(p, x[:, i], reduction="none") for i, p in enumerate(parts)], 1)
         return nats.masked_fill(known, 0.0)
@@ -170,7 +170,7 @@ class AnyOrder(Model):
     def _logits(self, i: int, features: Tensor) -> Tensor:
         """Column i's logits (B, size)."""
         span = self._span(i)
-        return F.linear(features, self.head[span], self.shift[span] + self.frequencies[span])
+        return F.linear(features, self.head[span], self.shift[span]) + self.frequencies[span]
 
     def _span(self, i: int) -> slice:
         start = sum(self.sizes[:i])

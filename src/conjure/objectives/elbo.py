@@ -23,6 +23,7 @@ class ELBO(Objective):
     """
 
     needs: ClassVar = ("elbo_terms",)
+    descends: ClassVar = "model"
 
     @dataclass(frozen=True)
     class Config:
@@ -51,15 +52,20 @@ class ELBO(Objective):
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Minus the weighted bound in nats an example, ()."""
         log_likelihood, kl = self._terms(batch)
-        free = self.config.free_bits * self.model.latent / kl.shape[1]  # where KL is one number, all is free in it
-        held = kl.clamp(min=free).sum(1)
-        loss = (self.weight * held - log_likelihood).mean()
+        loss = self._weighed(log_likelihood, kl).mean()
         return loss, {"reconstruction": -log_likelihood.mean(), "kl": kl.sum(1).mean()}
+
+    def each(self, batch: Batch) -> Tensor:
+        return self._weighed(*self._terms(batch))
 
     def validate(self, batch: Batch) -> dict[str, Tensor]:
         """The plain bound: beta 1, nothing free, whatever training does at the moment."""
         log_likelihood, kl = self._terms(batch)
         return {"loss": (kl.sum(1) - log_likelihood).mean(), "kl": kl.sum(1).mean()}
+
+    def _weighed(self, log_likelihood: Tensor, kl: Tensor) -> Tensor:
+        free = self.config.free_bits * self.model.latent / kl.shape[1]  # where KL is one number, all is free in it
+        return self.weight * kl.clamp(min=free).sum(1) - log_likelihood
 
     def _terms(self, batch: Batch) -> tuple[Tensor, Tensor]:
         noise = batch.noise.normal(len(batch), self.model.latent).to(batch.x.device)

@@ -22,6 +22,7 @@ class Orderless(Objective):
     """
 
     needs = ("conditional_nats", "log_prob")
+    descends = "model"
 
     @dataclass(frozen=True)
     class Config:
@@ -36,10 +37,13 @@ class Orderless(Objective):
         self.model.begin(batch.x)
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.each(batch).mean(), {}
+
+    def each(self, batch: Batch) -> Tensor:
         known = self._known(batch)
         nats = self.model.conditional_nats(batch.x, known)
         unknown = (~known).sum(1)
-        return (nats.sum(1) * known.shape[1] / unknown).mean(), {}
+        return nats.sum(1) * known.shape[1] / unknown
 
     def validate(self, batch: Batch) -> dict[str, Tensor]:
         """Nats a row in the columns' own order: no estimate, so runs and models compare."""

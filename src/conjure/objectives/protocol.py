@@ -14,13 +14,20 @@ from conjure.core.privacy import Ledger
 from conjure.models.protocol import Model
 
 
+KEEPING = "the models marginals, columns, vae and gan"  # to a privacy budget
+
+
 @dataclass(frozen=True)
 class Move:
-    """One step asked of the trainer: this player, down this loss. A loss without gradient asks for no step."""
+    """One step asked of the trainer: this player, down this loss. A loss without gradient asks for no step.
+
+    each: the loss of every example by itself, (B,), where a privacy budget asks for it.
+    """
 
     player: str
     loss: Tensor
     metrics: dict[str, Tensor] = field(default_factory=dict)
+    each: Tensor | None = None
 
 
 class Objective(nn.Module):
@@ -32,6 +39,7 @@ class Objective(nn.Module):
 
     needs: ClassVar[tuple[str, ...]] = ()
     whole: ClassVar[bool] = False  # True when `prepare` must see every training example, not a sample of them
+    descends: ClassVar[str | None] = None  # the one player whose steps see data, where noisy gradients can serve it
     pure: ClassVar[bool] = True  # False when moves() changes the model by itself (counting, expectation maximisation)
 
     def __init__(self, model: Model, config: Any):
@@ -60,6 +68,10 @@ class Objective(nn.Module):
         """The mean loss over the batch, (), with metrics to journal; for one-player objectives."""
         raise TypeError(f"{type(self).__name__} is a game: ask for moves, not a loss")
 
+    def each(self, batch: Batch) -> Tensor:
+        """The loss of every example by itself, (B,); for objectives of one player that descend by noisy gradients."""
+        raise TypeError(f"{type(self).__name__} does not tell one example's loss from another's")
+
     def moves(self, batch: Batch) -> Iterator[Move]:
         """The moves of one step, in order; after each yield the player named has new weights."""
         loss, metrics = self.loss(batch)
@@ -81,10 +93,12 @@ class Objective(nn.Module):
         """
 
     def under(self, ledger: Ledger) -> None:
-        """Told before anything else that all that is looked at must go through a privacy budget's ledger."""
-        raise ConfigError(
-            f"{type(self).__name__} cannot keep to a privacy budget; the objective entropy can (model marginals)"
-        )
+        """Told before anything else that all that is looked at must go through a privacy budget's ledger.
+
+        One that `descends` is shown nothing but its batches; `prepare` gets stand-ins in the place of examples.
+        """
+        if self.descends is None:
+            raise ConfigError(f"{type(self).__name__} cannot keep to a privacy budget; {KEEPING} can")
 
     def progress(self, fraction: float) -> None:
         """Told before each step how much of the run is done, in [0, 1]: for annealed terms."""

@@ -52,14 +52,17 @@ def audit(
     data: Annotated[str, typer.Argument(help="The table that a private run learns from.")],
     epsilon: Annotated[float, typer.Option(help="The claim.")],
     delta: Annotated[float, typer.Option(help="Its delta.")] = 1e-5,
+    model: Annotated[str | None, typer.Option(help="The family: marginals unless said otherwise.")] = None,
     canaries: Annotated[int, typer.Option(help="Rows to plant and to guess again.")] = 500,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Any setting.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of canaries; noise is never seeded.")] = 0,
 ) -> None:
     """Try a privacy claim: plant rows, guess which a private fit saw, bound epsilon from below."""
-    from conjure import auditing, catalog
+    from conjure import auditing
+    from conjure.verbs import recipe_for
 
-    words = [f"privacy.epsilon={epsilon!r}", f"privacy.delta={delta!r}"]
-    recipe = catalog.resolve("apps", "tables").recipe("private").with_settings(words)
+    words = [f"privacy.epsilon={epsilon!r}", f"privacy.delta={delta!r}", *(settings or [])]
+    recipe = recipe_for("tables", model=model, settings=words)
     typer.echo(auditing.audit(recipe, data, canaries=canaries, seed=seed).describe())
 
 

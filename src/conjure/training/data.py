@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ class Examples:
     Training windows start at a new random offset each epoch and tile the stream from there, so every
     token is seen once an epoch; held-out windows tile it from the start. A rest shorter than a window is left out.
     """
+
+    descent: Any = None  # what alone may look at examples, under a privacy budget
 
     def __init__(self, encoded: Encoded, seed: int = 0):
         self.x, self.mask, self.given, self.parts = encoded.x, encoded.mask, encoded.given, encoded.parts
@@ -45,6 +48,10 @@ class Examples:
         epoch, place = divmod(step, self.batches(size))
         index = self._order(epoch)[place * size : (place + 1) * size][rank::world]
         return self._gather(index, Noise(self.seed, "noise", step, rank=rank, world=world))
+
+    def look(self, size: int) -> Batch:
+        """Some examples to find structure in before training."""
+        return self.batch(0, size)
 
     def held_out(self, size: int, most: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:
         """At most `most` examples in order, in batches; always the same, noise included."""

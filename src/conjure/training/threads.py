@@ -42,7 +42,7 @@ def choose_threads(objective: Objective, examples: Examples, training: Any) -> i
 
 
 def _pass_seconds(objective: Objective, examples: Examples, training: Any) -> float:
-    batch = examples.batch(0, training.batch)
+    batch = examples.look(training.batch)
     started = time.perf_counter()
     for move in objective.moves(batch):
         if move.loss.requires_grad:

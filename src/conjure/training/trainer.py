@@ -93,9 +93,10 @@ class Trainer:
         c = self.counters
         if c.step == 0:
             looked_at = len(self.examples) if self.objective.whole else PREPARE_FROM
-            sample = self.examples.batch(0, looked_at).to(self.processes.device)
+            sample = self.examples.look(looked_at).to(self.processes.device)
             self.objective.prepare(sample, len(self.examples))
-        self.journal = Journal(self.folder if self.processes.first else None, c.step, self.training.board)
+        journalled = self.processes.first and not self.examples.descent  # losses would tell of single rows
+        self.journal = Journal(self.folder if journalled else None, c.step, self.training.board)
         c.threads = c.threads or choose_threads(self.objective, self.examples, self.training)
         torch.set_num_threads(c.threads)
         if self.training.compile and self.processes.world == 1:
@@ -135,7 +136,10 @@ class Trainer:
         factor = schedule(fraction, t.schedule, t.warmup)
         self.objective.progress(fraction)
         batch = self.examples.batch(c.step, t.batch * t.accumulate, rank, world).to(self.processes.device)
-        if t.accumulate > 1:
+        if descent := self.examples.descent:
+            for who in descent.moves(self.objective, batch, c.step, t.accumulate):
+                self._descend(who, factor)
+        elif t.accumulate > 1:
             self._accumulated(batch, factor)
         else:
             moves = self.objective.moves(batch)
@@ -183,7 +187,7 @@ class Trainer:
     def _descend(self, who: str, factor: float) -> None:
         optimizer = self.optimizers[who]
         moved = [p for g in optimizer.param_groups for p in g["params"]]
-        if self.training.clip:
+        if self.training.clip and not self.examples.descent:
             nn.utils.clip_grad_norm_(moved, self.training.clip)
         set_rate(optimizer, factor)
         optimizer.step()

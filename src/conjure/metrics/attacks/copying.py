@@ -16,23 +16,27 @@ def exact(tables: Tables) -> Outcome:
     """Made rows that equal a training row and no control row, beside those that equal a control row alone."""
     made, members, controls = (hashes(g) for g in (tables.made, tables.members, tables.controls))
     real = np.concatenate([members, controls])
-    made = made[np.isin(made, real)]
+    rows = np.flatnonzero(np.isin(real, made))  # the others are copied under no labels
+    values, which = np.unique(real[rows], return_inverse=True)
+    times = np.isin(made, values)
+    times = np.bincount(np.searchsorted(values, made[times]), minlength=len(values))
 
     def hits(labels: np.ndarray) -> tuple[int, int]:
-        member, control = np.isin(made, real[labels]), np.isin(made, real[~labels])
-        return int((member & ~control).sum()), int((control & ~member).sum())
+        on = labels[rows]
+        member, control = (np.bincount(which[side], minlength=len(values)) > 0 for side in (on, ~on))
+        return int(times[member & ~control].sum()), int(times[control & ~member].sum())
 
     meaning = "made rows that equal a training row (or a control row) in every column, and none of the other side"
     return _outcome("exact copies", meaning, hits, tables)
 
 
-def near(tables: Tables, closer: float = CLOSER) -> Outcome:
+def near(tables: Tables, beside: Neighbours | None = None, closer: float = CLOSER) -> Outcome:
     """Made rows that lie at one side's nearest row `closer` times as far as at the other side's, or less.
 
     A row drawn afresh is as often this near a control row as a training row; an average over all made rows, such
-    as the share nearer to training, drowns one copy in a hundred.
+    as the share nearer to training, drowns one copy in a hundred. beside: the tables' `neighbours`, if known.
     """
-    found = neighbours(tables)
+    found = beside or neighbours(tables)
     kept = found.far[:, 0] <= closer * found.far[:, -1]  # the others are near copies under no labels
     found = Neighbours(found.which[kept], found.far[kept])
 
@@ -46,12 +50,12 @@ def near(tables: Tables, closer: float = CLOSER) -> Outcome:
     return _outcome("near copies", meaning, hits, tables)
 
 
-def nearer_share(tables: Tables) -> Outcome:
+def nearer_share(tables: Tables, beside: Neighbours | None = None) -> Outcome:
     """The share of made rows nearer to training than to control rows: a sanity check, not proof of privacy.
 
     It moves by half of a leak's share, so that small leaks pass unseen.
     """
-    found = neighbours(tables)
+    found = beside or neighbours(tables)
 
     def hits(labels: np.ndarray) -> tuple[int, int]:
         member, control = found.nearest(labels), found.nearest(~labels)
