@@ -16,7 +16,7 @@ from conjure import catalog, private
 from conjure.artifact import Artifact
 from conjure.beginning import Beginning, beginning
 from conjure.core.config import fill
-from conjure.core.errors import ArtifactError, ConfigError, DataError
+from conjure.core.errors import ArtifactError, ConfigError, ConjureError, DataError
 from conjure.domains.protocol import Codec, Encoded, Source
 from conjure.nets.lora import adapters, merge_lora
 from conjure.pretrained import adapters as adapterfiles
@@ -52,22 +52,27 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     A run that was stopped leaves a checkpoint; the same call with `resume` goes on from it.
     """
     options = options or FitOptions()
-    recipe = _within(recipe, options.minutes)
+    recipe = recipe.fitting(data)
+    linked = recipe.domain == "linked"
+    recipe = recipe if linked else _within(recipe, options.minutes)
     training = fill(Training, recipe.training, "training")
     _, _, objective_config = recipe.configs()
     ledger = private.ledger_of(recipe, options.resume)
     processes = join(training.device)
     folder = Path(out) if out is not None else None
-    corpus = catalog.part(recipe.domain, "corpus")
-    objects, source = corpus.read(data)
+    objects, source = recipe.read(data)
     before = beginning(recipe, opening.load)
     if folder:
         _claim(folder, before, private.unnamed(source) if ledger else source, options.resume, processes)
 
+    learn, tables = before.learn, {}
+    if linked:
+        learn, tables = below(recipe, objects, folder, options)
+        training = fill(Training, _within(recipe, shared(options, tables).minutes).training, "training")
     if ledger:
         codec, parts, source = private.encoded(recipe, objects, source, ledger)
     else:
-        codec, parts = _encode(recipe, objects, before.learn, folder)
+        codec, parts = _encode(recipe, objects, learn, folder)
     if hasattr(codec, "describe"):
         options.say(codec.describe())
     train, held_out = (None if p is None else Examples(p, recipe.seed) for p in parts)
@@ -91,9 +96,56 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     with interruptible(trainer):
         summary = trainer.run(options.watch)
     notes += before.gained(summary)
-    made = Artifact(recipe, codec, model, first=before.first)
+    made = Artifact(recipe, codec, model, first=before.first, tables=tables)
     made.card = {"privacy": ledger.certificate()} if ledger else {}
     return _finished(made, source, summary | {"notes": notes}, folder, processes)
+
+
+def below(
+    recipe: Recipe, database: Any, folder: Path | None, options: FitOptions
+) -> tuple[Callable[[Any], Codec], dict[str, Artifact]]:
+    """Of linked tables: how the root's codec is had, and the artifacts of all other tables, each a run of its own.
+
+    A table whose run is done is opened, not fitted again; ConfigError for what linked tables cannot be fitted with.
+    """
+    if recipe.start or recipe.through:
+        raise ConfigError("linked tables are fitted from nothing: leave out --start and --through")
+    options.say(database.describe())
+    kept = catalog.part(recipe.domain, "corpus").split(database, recipe.held_out, recipe.seed)[0]
+    codec = catalog.codec(recipe.domain).tied(kept, recipe.configs()[0])
+    tables: dict[str, Artifact] = {}
+    for name, settings, frame in codec.frames(kept):
+        if name == codec.ties.root:
+            break
+        options.say(f"table {name}")
+        place = folder / artifacts.TABLES / name if folder else None
+        if place and artifacts.occupied(place) and not checkpoint.find(place):
+            made = artifacts.load(place)
+        else:
+            made = _part(
+                name,
+                replace(recipe, domain="table", codec=settings),
+                (frame, place),
+                shared(options, codec.ties.tables),
+            )
+        if made.card["metrics"]["stopped_by"] == "interrupt":
+            raise KeyboardInterrupt
+        codec.having(name, made.codec, made.model)
+        tables[name] = made
+    return codec.learn, tables
+
+
+def _part(name: str, recipe: Recipe, where: tuple[Any, Path | None], options: FitOptions) -> Artifact:
+    """The run of one of several tables, errors of which name it."""
+    try:
+        return fit(recipe, *where, options)
+    except ConjureError as error:
+        raise type(error)(f"table {name!r}: {error}") from None
+
+
+def shared(options: FitOptions, tables: Any) -> FitOptions:
+    """The options for one of so many tables."""
+    return replace(options, minutes=options.minutes / max(1, len(tables)) if options.minutes else None)
 
 
 def _within(recipe: Recipe, minutes: float | None) -> Recipe:
