@@ -54,7 +54,7 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     options = options or FitOptions()
     recipe = recipe.fitting(data)
     linked = recipe.domain == "linked"
-    recipe = recipe if linked else _within(recipe, options.minutes)
+    recipe = settled(recipe) if linked else _within(recipe, options.minutes)
     training = fill(Training, recipe.training, "training")
     _, _, objective_config = recipe.configs()
     ledger = private.ledger_of(recipe, options.resume)
@@ -95,6 +95,8 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
         trainer.measure()
     with interruptible(trainer):
         summary = trainer.run(options.watch)
+    if getattr(model.config, "settle", False):
+        model.settle(parts[0].x)
     notes += before.gained(summary)
     made = Artifact(recipe, codec, model, first=before.first, tables=tables)
     made.card = {"privacy": ledger.certificate()} if ledger else {}
@@ -141,6 +143,13 @@ def _part(name: str, recipe: Recipe, where: tuple[Any, Path | None], options: Fi
         return fit(recipe, *where, options)
     except ConjureError as error:
         raise type(error)(f"table {name!r}: {error}") from None
+
+
+def settled(recipe: Recipe) -> Recipe:
+    """The recipe with exact marginals where the family can: numbers of children are a column like any other."""
+    if not hasattr(catalog.resolve("models", recipe.model), "settle"):
+        return recipe
+    return replace(recipe, model_settings={"settle": True, **recipe.model_settings})
 
 
 def shared(options: FitOptions, tables: Any) -> FitOptions:

@@ -21,8 +21,8 @@ def ledger_of(recipe: Recipe, resume: bool) -> Ledger | None:
         return None
     if recipe.domain == "linked":
         raise ConfigError(
-            "a privacy budget hides one row of one table; of linked tables somebody is many rows, which it would not hide: "
-            "fit the root table alone, or leave out --epsilon"
+            "a privacy budget hides one row of one table; in linked tables somebody is many rows, which it would not "
+            "hide: fit the root table alone, or leave out --epsilon"
         )
     if recipe.domain != "table":
         raise ConfigError(f"a privacy budget is for tables; this run is of {recipe.domain} data")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +12,9 @@ from torch import Tensor
 
 from conjure.core.config import fill, nearest
 from conjure.core.errors import ConfigError, ConjureError, DataError
+from conjure.domains.linked import laying
 from conjure.domains.linked.corpus import as_objects
-from conjure.domains.linked.database import Database, apart
+from conjure.domains.linked.database import Database, apart, together
 from conjure.domains.linked.growing import Growth, Learnt
 from conjure.domains.linked.relation import Relation, Relations
 from conjure.domains.linked.ties import Ties
@@ -115,11 +116,11 @@ class LinkedCodec:
 
     def adapt(self, database: Database) -> Database:
         """Held-out data, in which values that training never had are replaced when it is encoded."""
-        return database.under(self.ties, lenient=True)
+        return replace(self.own(database), lenient=True)
 
     def encode(self, database: Database) -> Encoded:
         """Codes (B, K) of the root's rows, each with its numbers of children."""
-        database = database.under(self.ties)
+        database = self.own(database)
         return self.front.encode(self._frame(self._relations(database), self.ties.root, self.front, database.lenient))
 
     def decode(self, x: Tensor, rng: torch.Generator | None = None, given: dict[str, Any] | None = None) -> Any:
@@ -153,7 +154,7 @@ class LinkedCodec:
         Of a reference to a parent that does not own the row, what is told of that parent counts, not which of like
         ones it is. Tables of other roots are given, and count for nothing.
         """
-        database = database.under(self.ties)
+        database = self.own(database)
         relations = self._relations(database)
         total = np.zeros(len(database))
         for table in self.ties.tree(self.ties.root):
@@ -166,14 +167,25 @@ class LinkedCodec:
         """n rows of the root and all tables beside it with every column by itself and parents at random."""
         return as_objects(unlinked(self, n, seed))
 
-    def bare(self, objects: Any) -> Database:
-        """Made tables (or the table of events) as a database with the same ties."""
+    def own(self, objects: Any) -> Database:
+        """Tables as they are read or made (or the table of events) as a database with the ties of training."""
         if isinstance(objects, Database):
-            return objects
-        if self.flat:
-            child = next(t for t in self.ties.tables if t != self.ties.root)
-            return apart(objects, child, self.ties.root, self.ties.times.get(child, ""))
-        return Database(objects, self.ties, self.flat)
+            if not self.flat:
+                return objects.under(self.ties)
+            return replace(self.own(together(objects)), lenient=objects.lenient)
+        if not self.flat:
+            return Database(objects, self.ties)
+        root, child = self.ties.root, next(t for t in self.ties.tables if t != self.ties.root)
+        constant = tuple(c for c in self.relations[root].columns if c != root)
+        if lost := [c for c in self.flat if c not in objects.columns]:
+            raise DataError(f"the table has no column {lost[0]!r}, which training had")
+        made = apart(objects[list(self.flat)], child, root, self.ties.times.get(child, ""), constant)
+        return replace(made, ties=self.ties)
+
+    @property
+    def judging(self) -> dict[str, Any]:
+        """How a report lays made and real tables side by side."""
+        return {"lay": lambda objects: laying.lay(self, self.own(objects)), **laying.kinds(self)}
 
     def state(self) -> dict[str, Any]:
         return {
@@ -195,13 +207,6 @@ class LinkedCodec:
             made.having(table, codec, model)
         made.root(TableCodec.from_state(state["root"]))
         return made
-
-    def fields(self, table: str) -> dict[str, Field]:
-        """The learnt columns of a table itself, times included."""
-        codec = self.front if table == self.ties.root else self.tables[table].codec
-        clock = self.relations[table].clock
-        timed = {c.name: Field(c) for c in (clock.time, *clock.spans)} if clock else {}
-        return {n: f for n, f in codec.fields.items() if n in self.relations[table].columns} | timed
 
     def _relations(self, database: Database) -> Relations:
         for table, relation in self.relations.items():

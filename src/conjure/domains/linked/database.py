@@ -109,8 +109,13 @@ def checked_frames(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return frames
 
 
-def apart(frame: pd.DataFrame, name: str, entity: str, time: str) -> Database:
-    """One table of events as two: what is constant of each entity, and its events in order of time."""
+def apart(
+    frame: pd.DataFrame, name: str, entity: str, time: str, constant: tuple[str, ...] | None = None
+) -> Database:
+    """One table of events as two: what is constant of each entity, and its events in order of time.
+
+    constant: the columns that are so, where it is known; DataError for an entity in which one changes.
+    """
     for column in filter(None, (entity, time)):
         if column not in frame.columns:
             raise DataError(f"the table has no column {column!r}; it has {', '.join(map(str, frame.columns[:12]))}")
@@ -119,9 +124,11 @@ def apart(frame: pd.DataFrame, name: str, entity: str, time: str) -> Database:
     codes, _ = keys.plain(frame[entity]).factorize()
     first = np.unique(codes, return_index=True)[1]
     if len(first) < 2:
-        raise DataError(f"column {entity!r} holds {len(first)} entity; at least 2 are needed")
+        raise DataError(f"column {entity!r} holds {len(first)} value; at least 2 are needed to tell one from another")
     others = [c for c in frame.columns if c not in (entity, time)]
-    same = [c for c in others if _constant(frame[c], codes, first)]
+    same = [c for c in others if _constant(frame[c], codes, first)] if constant is None else list(constant)
+    if bad := [c for c in same if not _constant(frame[c], codes, first)]:
+        raise DataError(f"column {bad[0]!r} changes within a {entity!r}, which it never did in training")
     events = "events" if name == entity else name
     own = frame[[entity, *same]].iloc[first].reset_index(drop=True)
     rest = frame.drop(columns=same).reset_index(drop=True)

@@ -89,6 +89,10 @@ class Relations:
         relation = self.known[table]
         return self._wide(table, relation, [*relation.context, *relation.told[len(relation.context) :]])
 
+    def wide(self, table: str, names: list[str]) -> pd.DataFrame:
+        """A table's own columns and others, such as `previous amount` or `customer_id.country`."""
+        return self._wide(table, self.known[table], names)
+
     def order(self, table: str) -> tuple[np.ndarray, np.ndarray]:
         """(rows parent by parent, in time where there is one; which of them come first)."""
         relation, link = self.known[table], self.database.ties.owner(table)

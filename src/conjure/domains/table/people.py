@@ -111,7 +111,7 @@ def make(
 
     locale = next(kept["locale"] for _, kept in wanted.values())
     fake = _faker(locale, int(source.integers(2**31)))
-    providers = {p: kept for p, kept in wanted.values()}
+    providers = dict(wanted.values())
     found: dict[str, np.ndarray] = {}
     if set(providers) & set(PERSON):
         found |= _persons(fake, n, source, (_sexes(learnt, n), _unique_of(wanted), locale))
