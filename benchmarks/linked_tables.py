@@ -28,12 +28,16 @@ import pandas as pd
 from stage import RESULTS, ROOT, peer_python, write
 
 import conjure
+from conjure.domains.linked import corpus
 from conjure.domains.linked.checks import integrity, variation
 from conjure.domains.linked.codec import LinkedCodec
+from conjure.metrics import linked
+from conjure.metrics.figure import Report
+from conjure.metrics.judged import Judged
 
 WARDS = ["heart", "lung", "bone", "eye", "general"]
 REGIONS = ["north", "south", "east", "west"]
-PEER = ["sdv==1.39.1"]
+PEER = ["sdv==1.38.5"]
 LIMIT = 180  # seconds of the peer
 
 
@@ -144,15 +148,25 @@ def large(patients: int, folder: Path) -> dict[str, Any]:
     found["fit"] = command("fit", "tables", str(data), "-o", str(folder / "model"))
     found["sample"] = command("sample", str(folder / "model"), "-n", str(patients), "-o", str(folder / "made"))
     model = conjure.load(folder / "model")
-    found["links"] = links(real, read(folder / "made"), model.artifact.codec)
-    found["figures"] = across(model, data)
+    made = read(folder / "made")
+    found["links"] = links(real, made, model.artifact.codec)
+    found["figures"] = across(model, data, made)
     return found
 
 
-def across(model: conjure.Generative, data: Path) -> dict[str, Any]:
-    report = model.evaluate(str(data), n=10_000)
+def across(model: conjure.Generative, data: Path, made: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """Figures across the key against the patients that the fit held out."""
+    recipe, codec = model.artifact.recipe, model.artifact.codec
+    train, held_out = corpus.split(recipe.read(str(data))[0], recipe.held_out, recipe.seed)
+    judged = Judged(
+        held_out=held_out,
+        synthetic=made,
+        train=train,
+        baseline=codec.unlinked(len(held_out), 0),
+        facts=codec.judging,
+    )
     keys = ("ours", "low", "high", "baseline", "ceiling")
-    return {f.name: {k: getattr(f, k) for k in keys} for f in report.figures}
+    return {f.name: {k: getattr(f, k) for k in keys} for f in linked.across(judged, Report("", []))}
 
 
 def small(patients: int, folder: Path) -> dict[str, Any]:
@@ -168,44 +182,38 @@ def small(patients: int, folder: Path) -> dict[str, Any]:
     seconds = time.process_time() - started
     made = {"ours": ours.sample(patients)} | peer(patients, folder)
     codec = ours.artifact.codec
-    found: dict[str, Any] = {"patients": patients, "visits": len(train["visits"]), "figures": {}}
-    lay = codec.judging["lay"]
+    found: dict[str, Any] = {"patients": patients, "visits": len(train["visits"]), "seconds": {"ours": seconds}}
+    found["figures"] = {}
     for name, tables in (made | {"real": train}).items():
         if isinstance(tables, str):
             found[name] = tables
             continue
-        found["figures"][name] = _judged(codec, lay, test, tables) | links(test, tables, codec)
-    found["seconds"] = {"ours": seconds, **{n: t.pop("seconds") for n, t in [("hma", _SPENT)] if t}}
+        if "seconds" in tables:
+            found["seconds"][name] = float(tables.pop("seconds"))
+        judged = Judged(held_out=test, synthetic=tables, facts=codec.judging)
+        figures = {f.name: f.ours for f in linked.across(judged, Report("", []))}
+        found["figures"][name] = figures | links(test, tables, codec)
     return found
-
-
-_SPENT: dict[str, float] = {}
-
-
-def _judged(codec: LinkedCodec, lay: Any, test: dict[str, pd.DataFrame], made: dict[str, pd.DataFrame]) -> Any:
-    from conjure.metrics import linked
-    from conjure.metrics.judged import Judged
-
-    judged = Judged(held_out=test, synthetic=made, facts=codec.judging, seed=0)
-    sides = [lay(test), lay(made), None, None]
-    across = linked._Across(judged, sides)
-    report = linked.Report("", [])
-    figures = [*across.pairs(report), *across.gaps(), *across.detection()]
-    return {f.name: f.ours for f in figures}
 
 
 def peer(patients: int, folder: Path) -> dict[str, Any]:
     """SDV's HMA in its own environment, within a limit of time."""
-    python = peer_python("sdv", PEER, pinned=False)
-    words = [str(python), str(ROOT / "benchmarks/peers/linked.py"), str(folder / "data"), str(folder / "hma"), str(patients)]
+    python = peer_python("sdv", PEER)
+    words = [
+        str(python),
+        str(ROOT / "benchmarks/peers/linked.py"),
+        str(folder / "data"),
+        str(folder / "hma"),
+        str(patients),
+    ]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT)
     except subprocess.TimeoutExpired:
         return {"hma": f"not done in {LIMIT} s"}
     if done.returncode:
         return {"hma": f"failed: {done.stderr.strip().splitlines()[-1][:200]}"}
-    _SPENT["seconds"] = json.loads(done.stdout.splitlines()[-1])["cpu"]
-    return {"hma": read(folder / "hma")}
+    spent = json.loads(done.stdout.splitlines()[-1])["cpu"]
+    return {"hma": {**read(folder / "hma"), "seconds": spent}}
 
 
 def main() -> None:

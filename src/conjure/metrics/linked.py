@@ -36,10 +36,12 @@ ACROSS = Metric(
 GAPS = Metric("gaps in time", "1 minus the Kolmogorov-Smirnov distance of the time between two rows of a parent")
 JOINED = Metric(
     "detection AUC across keys",
-    "how well 200 boosted trees tell real rows, beside their parent and the row before, from made ones: 0.5 is a coin",
+    "how well 200 boosted trees tell real rows, one of each parent and beside it and the row before, from made ones",
     direction="toward 0.5",
 )
-INTEGRITY = Metric("references that mean a row", "share of foreign keys that stand in the parent's primary key", saturated=True)
+INTEGRITY = Metric(
+    "references that mean a row", "share of foreign keys that stand in the parent's primary key", saturated=True
+)
 
 
 def judge(judged: Judged) -> Report:
@@ -48,19 +50,29 @@ def judge(judged: Judged) -> Report:
     The baseline draws every column by itself and every parent at random; the ceiling takes training tables for made
     ones. `facts["lay"]` lays tables out, `facts["tables"]`, `["joined"]` and `["across"]` say what columns are.
     """
-    lay = judged.facts["lay"]
-    sides = [None if s is None else lay(s) for s in (judged.held_out, judged.synthetic, judged.baseline, judged.train)]
     report = Report(judged.title, [], notes=list(judged.notes))
     report.notes.append("Baseline: columns each by itself, parents at random. Ceiling: training tables for made ones.")
     if judged.train is None:
         report.notes.append("Not measured: the ceiling (training data not found).")
-    across = _Across(judged, sides)
-    report.figures += [across.integrity(), *across.numbers(), *across.pairs(report), *across.gaps(), *across.detection()]
+    sides = _laid(judged)
+    report.figures += across(judged, report, sides)
     report.figures += _nats(judged)
     for table in sides[0]["tables"]:  # type: ignore[index]
         _alone(report, judged, table, [None if s is None else s["tables"].get(table) for s in sides])
     report.summary = _said(report) + summary(report.figures)
     return report
+
+
+def across(judged: Judged, report: Report, sides: list[dict[str, Any] | None] | None = None) -> list[Figure]:
+    """The figures across keys alone; the pairs that differ most go into the report."""
+    found = _Across(judged, sides or _laid(judged))
+    return [found.integrity(), *found.numbers(), *found.pairs(report), *found.gaps(), *found.detection()]
+
+
+def _laid(judged: Judged) -> list[dict[str, Any] | None]:
+    """Held-out, made, the baseline's and training tables, laid out alike."""
+    lay = judged.facts["lay"]
+    return [None if s is None else lay(s) for s in (judged.held_out, judged.synthetic, judged.baseline, judged.train)]
 
 
 class _Across:
@@ -76,8 +88,7 @@ class _Across:
                 self.grids[table] = side_by_side(frames, kinds(frames[0], told), forms)  # type: ignore[arg-type]
 
     def integrity(self) -> Figure:
-        real, *others = (None if s is None else s["integrity"] for s in self.sides)
-        return INTEGRITY.figure(*others)
+        return INTEGRITY.figure(*(None if s is None else s["integrity"] for s in self.sides[1:]))
 
     def numbers(self) -> list[Figure]:
         made = []
@@ -125,10 +136,24 @@ class _Across:
                 made.append(metric.figure(found[0], *(f and f.value for f in found[1:])))
         return made
 
+    def _one_each(self, table: str) -> list[Grid | None]:
+        """One row of each owner: rows of the same one would tell trees who it is."""
+        frames = []
+        for side in self.sides:
+            if side is None or table not in side["owners"]:
+                frames.append(None if side is None else _thin(side["joined"][table], self.rng))
+                continue
+            order = self.rng.permutation(len(side["owners"][table]))
+            first = order[np.unique(side["owners"][table][order], return_index=True)[1]]
+            frames.append(_thin(side["joined"][table].iloc[first], self.rng))
+        told, forms = self.judged.facts["joined"][table]
+        return side_by_side(frames, kinds(frames[0], told), forms)  # type: ignore[arg-type]
+
     def detection(self) -> list[Figure]:
         made = []
-        for table, (real, *others) in self.grids.items():
+        for table in self.grids:
             metric = replace(JOINED, name=f"detection AUC across keys: {table}")
+            real, *others = self._one_each(table)
             ours, *beside = (None if o is None else detection.detect(real, o, self.judged.seed) for o in others)  # type: ignore[arg-type]
             made.append(metric.figure(ours, *(b and b.value for b in beside)))
         return made

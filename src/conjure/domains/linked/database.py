@@ -109,9 +109,7 @@ def checked_frames(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return frames
 
 
-def apart(
-    frame: pd.DataFrame, name: str, entity: str, time: str, constant: tuple[str, ...] | None = None
-) -> Database:
+def apart(frame: pd.DataFrame, name: str, entity: str, time: str, constant: tuple[str, ...] | None = None) -> Database:
     """One table of events as two: what is constant of each entity, and its events in order of time.
 
     constant: the columns that are so, where it is known; DataError for an entity in which one changes.

@@ -28,7 +28,8 @@ def kinds(codec: LinkedCodec) -> dict[str, Any]:
 
 
 def lay(codec: LinkedCodec, database: Database) -> dict[str, Any]:
-    """`tables` and `joined` frames by table, `numbers` of children by what they are called, `integrity` in [0, 1]."""
+    """`tables` and `joined` frames by table, `owners` of their rows, `numbers` of children by what they are called,
+    `integrity` in [0, 1]."""
     relations = Relations(database, codec.relations)
     joined = {}
     for table in codec.ties.tables:
@@ -40,6 +41,7 @@ def lay(codec: LinkedCodec, database: Database) -> dict[str, Any]:
     return {
         "tables": database.frames,
         "joined": joined,
+        "owners": {t: database.place(link) for t in joined if (link := codec.ties.owner(t))},
         "numbers": {_called(codec, k): database.numbers(k.child, k) for k in codec.ties.links},
         "integrity": min(whole.values(), default=1.0),
     }
@@ -59,7 +61,9 @@ def _pairs(codec: LinkedCodec, table: str) -> dict[str, list[tuple[str, str]]]:
         counts = codec.relations[link.parent].counts
         above = [n for n in above if n not in counts]
         if own and above:
-            groups[f"{table} with {link.parent} ({link.column})"] = [(f"{link.column}.{a}", b) for a in above for b in own]
+            groups[f"{table} with {link.parent} ({link.column})"] = [
+                (f"{link.column}.{a}", b) for a in above for b in own
+            ]
     relation = codec.relations[table]
     if own and codec.ties.owner(table) and (relation.clock or relation.lagged):
         first = relation.clock.first if relation.clock else ""
