@@ -53,22 +53,19 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     """
     options = options or FitOptions()
     recipe = recipe.fitting(data)
-    linked = recipe.domain == "linked"
-    recipe = settled(recipe) if linked else _within(recipe, options.minutes)
-    training = fill(Training, recipe.training, "training")
     _, _, objective_config = recipe.configs()
     ledger = private.ledger_of(recipe, options.resume)
-    processes = join(training.device)
+    processes = join(fill(Training, recipe.training, "training").device)
     folder = Path(out) if out is not None else None
     objects, source = recipe.read(data)
+    recipe, options = _shared(recipe, options, objects)
+    training = fill(Training, recipe.training, "training")
     before = beginning(recipe, opening.load)
     if folder:
         _claim(folder, before, private.unnamed(source) if ledger else source, options.resume, processes)
 
-    learn, tables = before.learn, {}
-    if linked:
-        learn, tables = below(recipe, objects, folder, options)
-        training = fill(Training, _within(recipe, shared(options, tables).minutes).training, "training")
+    linked = recipe.domain == "linked"
+    learn, tables = below(recipe, objects, folder, options) if linked else (before.learn, {})
     if ledger:
         codec, parts, source = private.encoded(recipe, objects, source, ledger)
     else:
@@ -76,9 +73,7 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     if hasattr(codec, "describe"):
         options.say(codec.describe())
     train, held_out = (None if p is None else Examples(p, recipe.seed) for p in parts)
-    notes = [*getattr(codec, "notes", []), *before.notes(source), *(ledger.notes if ledger else [])]
-    if not ledger and (size := training.batch * training.accumulate) > len(train):
-        notes.append(f"A batch of {size} is more than the {len(train)} training examples: each step takes all of them.")
+    notes = [*getattr(codec, "notes", []), *before.notes(source), *(ledger.notes if ledger else _few(training, train))]
     for note in notes:
         options.say(note)
     model = before.model(codec)
@@ -128,7 +123,7 @@ def below(
                 name,
                 replace(recipe, domain="table", codec=settings),
                 (frame, place),
-                shared(options, codec.ties.tables),
+                options,
             )
         if made.card["metrics"]["stopped_by"] == "interrupt":
             raise KeyboardInterrupt
@@ -145,16 +140,22 @@ def _part(name: str, recipe: Recipe, where: tuple[Any, Path | None], options: Fi
         raise type(error)(f"table {name!r}: {error}") from None
 
 
-def settled(recipe: Recipe) -> Recipe:
-    """The recipe with exact marginals where the family can: numbers of children are a column like any other."""
-    if not hasattr(catalog.resolve("models", recipe.model), "settle"):
-        return recipe
-    return replace(recipe, model_settings={"settle": True, **recipe.model_settings})
+def _shared(recipe: Recipe, options: FitOptions, objects: Any) -> tuple[Recipe, FitOptions]:
+    """Recipe and options within the minutes there are, which linked tables share; for these with exact marginals where
+    the family can, since numbers of children are a column like any other."""
+    if recipe.domain != "linked":
+        return _within(recipe, options.minutes), options
+    minutes = options.minutes / len(objects.frames) if options.minutes else None
+    if hasattr(catalog.resolve("models", recipe.model), "settle"):
+        recipe = replace(recipe, model_settings={"settle": True, **recipe.model_settings})
+    return _within(recipe, minutes), replace(options, minutes=minutes)
 
 
-def shared(options: FitOptions, tables: Any) -> FitOptions:
-    """The options for one of so many tables."""
-    return replace(options, minutes=options.minutes / max(1, len(tables)) if options.minutes else None)
+def _few(training: Training, train: Examples) -> list[str]:
+    """What to know of a table smaller than a batch."""
+    if (size := training.batch * training.accumulate) <= len(train):
+        return []
+    return [f"A batch of {size} is more than the {len(train)} training examples: each step takes all of them."]
 
 
 def _within(recipe: Recipe, minutes: float | None) -> Recipe:

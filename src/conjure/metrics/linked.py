@@ -30,8 +30,8 @@ NUMBERS = Metric(
 )
 ACROSS = Metric(
     "pairs across a key",
-    "how alike a column of a row and one of its parent (or of the row before) hang together, on average: by correlation "
-    "of numbers, by contingency table otherwise",
+    "how alike a column of a row and one of its parent (or of the row before) hang together, on average: by "
+    "correlation of numbers, by contingency table otherwise",
 )
 GAPS = Metric("gaps in time", "1 minus the Kolmogorov-Smirnov distance of the time between two rows of a parent")
 JOINED = Metric(

@@ -24,7 +24,7 @@ def serve(
     weights: Annotated[str, typer.Option(help="fp32, bf16 or int8: rounded, to write text faster.")] = "fp32",
     root: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Keep uploads, fits and artifacts here.")] = None,
     studio: Annotated[bool | None, typer.Option(help="The studio's pages, at /studio; with --root by default.")] = None,
-    store: Annotated[str, typer.Option(metavar="URL", help="Database of the fits; SQLite below the root.")] = "",
+    store: Annotated[str, typer.Option(metavar="URL", help="LinkedTables of the fits; SQLite below the root.")] = "",
 ) -> None:
     """Serve artifacts over HTTP; language models as OpenAI's clients know them."""
     try:

@@ -48,7 +48,8 @@ class Clock:
         values = Field(self.time).read(series)
         if len(bad := np.flatnonzero(np.isnan(values))):
             raise DataError(
-                f"column {self.time.name!r}, row {bad[0] + 1}: the cell is empty; every row of a sequence needs its time"
+                f"column {self.time.name!r}, row {bad[0] + 1}: the cell is empty; "
+                "every row of a sequence needs its time"
             )
         return values
 

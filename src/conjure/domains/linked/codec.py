@@ -14,14 +14,14 @@ from conjure.core.config import fill, nearest
 from conjure.core.errors import ConfigError, ConjureError, DataError
 from conjure.domains.linked import laying
 from conjure.domains.linked.corpus import as_objects
-from conjure.domains.linked.database import Database, apart, together
+from conjure.domains.linked.database import LinkedTables, apart, together
 from conjure.domains.linked.growing import Growth, Learnt
-from conjure.domains.linked.relation import Relation, Relations
+from conjure.domains.linked.relation import Relation
+from conjure.domains.linked.relations import Relations
 from conjure.domains.linked.ties import Ties
 from conjure.domains.linked.unlinked import unlinked
 from conjure.domains.protocol import Encoded
 from conjure.domains.table.codec import TableCodec
-from conjure.domains.table.fields import Field
 from conjure.domains.table.schema import load
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class LinkedCodec:
         self.given_space = None
 
     @classmethod
-    def tied(cls, database: Database, config: LinkedCodec.Config) -> LinkedCodec:
+    def tied(cls, database: LinkedTables, config: LinkedCodec.Config) -> LinkedCodec:
         """What each table's rows are told, from training tables; no table is learnt yet. DataError, ConfigError."""
         if config.numbers != "bins":
             raise ConfigError(
@@ -70,7 +70,7 @@ class LinkedCodec:
         found = Relations.learn(database, declared(config, database), config.context)
         return cls(config, database.ties, database.flat, found.known)
 
-    def frames(self, database: Database) -> Iterator[tuple[str, dict[str, Any], pd.DataFrame]]:
+    def frames(self, database: LinkedTables) -> Iterator[tuple[str, dict[str, Any], pd.DataFrame]]:
         """(table, codec settings, what its model learns from): the root last, the others in order."""
         relations = Relations(database, self.relations)
         for table in [t for t in self.ties.tables if t != self.ties.root] + [self.ties.root]:
@@ -91,7 +91,7 @@ class LinkedCodec:
         """Take the codec of the root's rows, whose model is the artifact's own."""
         self.front, self.space = codec, codec.space
 
-    def learn(self, database: Database) -> LinkedCodec:
+    def learn(self, database: LinkedTables) -> LinkedCodec:
         """The codec of the root's rows, from training tables."""
         root = self.ties.root
         frame = Relations(database, self.relations).frame(root)
@@ -114,11 +114,11 @@ class LinkedCodec:
         """The root's columns; those of the other tables were shown when they were fitted."""
         return f"table {self.ties.root}\n{self.front.describe()}"
 
-    def adapt(self, database: Database) -> Database:
+    def adapt(self, database: LinkedTables) -> LinkedTables:
         """Held-out data, in which values that training never had are replaced when it is encoded."""
         return replace(self.own(database), lenient=True)
 
-    def encode(self, database: Database) -> Encoded:
+    def encode(self, database: LinkedTables) -> Encoded:
         """Codes (B, K) of the root's rows, each with its numbers of children."""
         database = self.own(database)
         return self.front.encode(self._frame(self._relations(database), self.ties.root, self.front, database.lenient))
@@ -138,7 +138,7 @@ class LinkedCodec:
                 growth.free(table, len(x), self.tables[table].codec.condition(wanted, 1), wanted)
             else:
                 growth.children(table, link)
-        return as_objects(Database(growth.frames(), self.ties, self.flat))
+        return as_objects(LinkedTables(growth.frames(), self.ties, self.flat))
 
     def fits(self, x: Tensor, rng: torch.Generator, given: dict[str, Any]) -> np.ndarray | None:
         """Root rows that meet conditions on columns that a rule computes; None without such conditions."""
@@ -148,7 +148,7 @@ class LinkedCodec:
         """Evidence on the root's codes from words on `table.column` (or a column of the root alone)."""
         return self.front.condition(self._asked(given).get(self.ties.root, {}), n)
 
-    def log_prob(self, model: Any, database: Database) -> Tensor:
+    def log_prob(self, model: Any, database: LinkedTables) -> Tensor:
         """log P(a root's row and all rows below it) in nats, (rows of the root,).
 
         Of a reference to a parent that does not own the row, what is told of that parent counts, not which of like
@@ -167,14 +167,14 @@ class LinkedCodec:
         """n rows of the root and all tables beside it with every column by itself and parents at random."""
         return as_objects(unlinked(self, n, seed))
 
-    def own(self, objects: Any) -> Database:
+    def own(self, objects: Any) -> LinkedTables:
         """Tables as they are read or made (or the table of events) as a database with the ties of training."""
-        if isinstance(objects, Database):
+        if isinstance(objects, LinkedTables):
             if not self.flat:
                 return objects.under(self.ties)
             return replace(self.own(together(objects)), lenient=objects.lenient)
         if not self.flat:
-            return Database(objects, self.ties)
+            return LinkedTables(objects, self.ties)
         root, child = self.ties.root, next(t for t in self.ties.tables if t != self.ties.root)
         constant = tuple(c for c in self.relations[root].columns if c != root)
         if lost := [c for c in self.flat if c not in objects.columns]:
@@ -208,7 +208,7 @@ class LinkedCodec:
         made.root(TableCodec.from_state(state["root"]))
         return made
 
-    def _relations(self, database: Database) -> Relations:
+    def _relations(self, database: LinkedTables) -> Relations:
         for table, relation in self.relations.items():
             there = [str(c) for c in database.frames[table].columns]
             if lost := [c for c in relation.columns if c not in there]:
@@ -237,9 +237,9 @@ class LinkedCodec:
         return out
 
 
-def declared(config: LinkedCodec.Config, database: Database) -> dict[str, Any]:
+def declared(config: LinkedCodec.Config, database: LinkedTables) -> dict[str, Any]:
     """What is declared of columns and rules, by table."""
-    schema = load(config.schema)
+    schema = load(config.schema, several=not database.flat)
     if not database.flat:
         if config.rules:
             raise ConfigError("rules of linked tables are by table: [tables.NAME] rules = [...] in a schema file")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conjure.core.errors import ConfigError, DataError
-from conjure.domains.linked.database import Database, apart, checked_frames, together
+from conjure.domains.linked.database import LinkedTables, apart, checked_frames, together
 from conjure.domains.linked.ties import tie
 from conjure.domains.protocol import Source
 from conjure.domains.table import corpus as tables
@@ -36,18 +36,18 @@ class Plain:
     time: str = ""
 
 
-def read(data: Any) -> tuple[Database, Source]:
+def read(data: Any) -> tuple[LinkedTables, Source]:
     """Tables whose keys can all be found by name and values."""
     return read_as(data, Plain())
 
 
-def read_as(data: Any, settings: Any) -> tuple[Database, Source]:
+def read_as(data: Any, settings: Any) -> tuple[LinkedTables, Source]:
     """Tables and where they came from; `settings` are the codec's: a schema, or entity and time of one table."""
-    if isinstance(data, Database):
+    if isinstance(data, LinkedTables):
         return data, Source("tables", rows=len(data))
-    declared = load(settings.schema)
+    declared = load(settings.schema, several=not settings.entity)
     if settings.entity:
-        if isinstance(data, dict) or Path(str(data)).is_dir():
+        if isinstance(data, dict) or (isinstance(data, (str, Path)) and Path(data).is_dir()):
             raise ConfigError("codec.entity is for one table of events; declare the keys of several in a schema")
         frame, source = tables.read(data, cells=ALL, size=ALL)
         return apart(frame, "events", settings.entity, settings.time), source
@@ -55,10 +55,10 @@ def read_as(data: Any, settings: Any) -> tuple[Database, Source]:
     if "tables" not in declared and declared:
         raise ConfigError(f"the schema of several tables is by table, [tables.NAME]; it has {', '.join(declared)}")
     ties = tie(frames, declared.get("tables", {}))
-    return Database(frames, ties).checked(), source
+    return LinkedTables(frames, ties).checked(), source
 
 
-def split(database: Database, fraction: float, seed: int) -> tuple[Database, Database]:
+def split(database: LinkedTables, fraction: float, seed: int) -> tuple[LinkedTables, LinkedTables]:
     """(training part, held-out part): rows of the root shuffled by the seed, each with all that hangs below it.
 
     Tables of other roots (a catalogue that orders refer to) stand whole in both.
@@ -104,7 +104,7 @@ def write(made: dict[str, pd.DataFrame] | pd.DataFrame, path: str | Path) -> Pat
     return path
 
 
-def as_objects(database: Database) -> dict[str, pd.DataFrame] | pd.DataFrame:
+def as_objects(database: LinkedTables) -> dict[str, pd.DataFrame] | pd.DataFrame:
     """What a person holds: a DataFrame a table by name, or the one table of events."""
     return together(database) if database.flat else dict(database.frames)
 
@@ -114,9 +114,10 @@ def _read(data: Any) -> tuple[dict[str, pd.DataFrame], Source]:
         read = {str(n): tables.read(f) for n, f in checked_frames(data).items()}
         frames = {n: f for n, (f, _) in read.items()}
         return frames, Source("a dict of DataFrames", "", _digest(read), "unknown", sum(map(len, frames.values())))
-    folder = Path(str(data))
-    if not folder.is_dir():
-        raise DataError(f"{folder} is no folder of tables: linked tables are CSV or Parquet files in one folder")
+    if not isinstance(data, (str, Path)) or not Path(data).is_dir():
+        what = data if isinstance(data, (str, Path)) else f"a {type(data).__name__}"
+        raise DataError(f"{what} is no folder of tables: linked tables are CSV or Parquet files in one folder")
+    folder = Path(data)
     files = sorted(f for f in folder.iterdir() if f.suffix.lower() in FILES and not f.name.startswith("."))
     if not files:
         raise DataError(f"{folder} holds no table: its files should end in {', '.join(FILES)}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Database:
+class LinkedTables:
     """`frames` by table; `flat` lists the columns of the one table they were taken apart from, in its order.
 
     `lenient` data may hold values that training never had: they are replaced by what training knows.
@@ -47,7 +47,7 @@ class Database:
             found[link.child, link.column] = keys.places(link.child, link.column, keyed, self.frames)
         return found
 
-    def checked(self) -> Database:
+    def checked(self) -> LinkedTables:
         """The same, once every key is known to mean a row."""
         assert self.places is not None
         return self
@@ -67,7 +67,7 @@ class Database:
             return np.arange(len(self.frames[table]))
         return self.rooted(link.parent)[self.place(link)]
 
-    def under(self, ties: Ties, *, lenient: bool = False) -> Database:
+    def under(self, ties: Ties, *, lenient: bool = False) -> LinkedTables:
         """The same tables with the ties of a codec; DataError for a table or a column that is not there."""
         for table in ties.tables:
             if table not in self.frames:
@@ -78,7 +78,7 @@ class Database:
             made.__dict__["places"] = self.places
         return made
 
-    def kept(self, wanted: Callable[[np.ndarray], np.ndarray]) -> Database:
+    def kept(self, wanted: Callable[[np.ndarray], np.ndarray]) -> LinkedTables:
         """Some rows of the root with all that hangs below them; tables of other roots stay whole."""
         tree = self.ties.tree(self.ties.root)
         masks = {t: wanted(self.rooted(t)) if t in tree else np.ones(len(f), bool) for t, f in self.frames.items()}
@@ -109,7 +109,9 @@ def checked_frames(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return frames
 
 
-def apart(frame: pd.DataFrame, name: str, entity: str, time: str, constant: tuple[str, ...] | None = None) -> Database:
+def apart(
+    frame: pd.DataFrame, name: str, entity: str, time: str, constant: tuple[str, ...] | None = None
+) -> LinkedTables:
     """One table of events as two: what is constant of each entity, and its events in order of time.
 
     constant: the columns that are so, where it is known; DataError for an entity in which one changes.
@@ -139,10 +141,10 @@ def apart(frame: pd.DataFrame, name: str, entity: str, time: str, constant: tupl
         {events: time} if time else {},
         entity,
     )
-    return Database({entity: own, events: rest}, ties, tuple(map(str, frame.columns)))
+    return LinkedTables({entity: own, events: rest}, ties, tuple(map(str, frame.columns)))
 
 
-def together(database: Database) -> pd.DataFrame:
+def together(database: LinkedTables) -> pd.DataFrame:
     """The inverse of `apart`: each event with what is constant of its entity."""
     link = database.ties.links[0]
     own, rest = database.frames[link.parent], database.frames[link.child].reset_index(drop=True)

@@ -242,7 +242,8 @@ class Growth:
         clock, fields = learnt.relation.clock, learnt.codec.fields
         if clock:
             link = self.ties.owner(table)
-            assert link is not None and made.starts is not None
+            assert link is not None
+            assert made.starts is not None
             since = self.made[link.parent].moments[clock.anchor][made.place[link.column]] if clock.anchor else None
             needed = (clock.first, clock.gap, *(clock.span(c) for c in clock.spans))
             made.moments = clock.moments({n: self._whole(learnt, made, n) for n in needed}, made.starts, since)

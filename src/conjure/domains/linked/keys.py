@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -89,7 +89,7 @@ def check_primary(table: str, key: str, frame: pd.DataFrame) -> None:
         value = series.iloc[bad[0]]
         first = int(np.flatnonzero(series == value)[0])
         raise DataError(
-            f"table {table!r}: the primary key {key} = {value!r} stands in rows {first + 1} and {bad[0] + 1}; "
+            f"table {table!r}: the primary key {key} = {_said(value)} stands in rows {first + 1} and {bad[0] + 1}; "
             "each row needs a key of its own (or declare another column: key = ...)"
         )
 
@@ -106,14 +106,14 @@ def places(child: str, column: str, keyed: tuple[str, str], frames: dict[str, pd
     absent = refers.isna().to_numpy()
     if not absent.all() and sort_of(refers) != sort_of(known):
         raise DataError(
-            f"{child}.{column} holds {sort_of(refers)} (such as {refers.dropna().iloc[0]!r}) but {parent}.{key}, "
-            f"which it refers to, {sort_of(known)} (such as {known.iloc[0]!r}): make them alike"
+            f"{child}.{column} holds {sort_of(refers)} (such as {_said(refers.dropna().iloc[0])}) but {parent}.{key}, "
+            f"which it refers to, {sort_of(known)} (such as {_said(known.iloc[0])}): make them alike"
         )
     found = pd.Index(known).get_indexer(pd.Index(refers))
     found[absent] = -1
     if len(bad := np.flatnonzero((found < 0) & ~absent)):
         raise DataError(
-            f"{child}.{column}, row {bad[0] + 1}: {refers.iloc[bad[0]]!r} stands in no row of {parent}.{key} "
+            f"{child}.{column}, row {bad[0] + 1}: {_said(refers.iloc[bad[0]])} stands in no row of {parent}.{key} "
             f"({len(bad):,} such orphans): mend the key, or leave the cell empty where there is no parent"
         )
     return found.astype(np.int64)
@@ -130,3 +130,8 @@ def refers(child: pd.Series, parent: pd.Series) -> bool:
 
 def _mostly_unique(series: pd.Series) -> bool:
     return series.dtype.kind not in "bM" and float(series.duplicated().mean()) < DOUBTFUL
+
+
+def _said(value: Any) -> str:
+    """A key as people write it."""
+    return repr(value.item() if isinstance(value, np.generic) else value)

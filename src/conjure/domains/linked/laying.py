@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from conjure.domains.linked import checks
-from conjure.domains.linked.relation import BEFORE, Relations
+from conjure.domains.linked.relation import BEFORE
+from conjure.domains.linked.relations import Relations
 from conjure.domains.table.fields import Field
 
 if TYPE_CHECKING:
     from conjure.domains.linked.codec import LinkedCodec
-    from conjure.domains.linked.database import Database
+    from conjure.domains.linked.database import LinkedTables
 
 
 def kinds(codec: LinkedCodec) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def kinds(codec: LinkedCodec) -> dict[str, Any]:
     return {"tables": tables, "joined": joined, "across": across}
 
 
-def lay(codec: LinkedCodec, database: Database) -> dict[str, Any]:
+def lay(codec: LinkedCodec, database: LinkedTables) -> dict[str, Any]:
     """`tables` and `joined` frames by table, `owners` of their rows, `numbers` of children by what they are called,
     `integrity` in [0, 1]."""
     relations = Relations(database, codec.relations)

@@ -1,4 +1,4 @@
-"""Pairing rows that want a partner of some description with partners that are there, each used as often as it may be."""
+"""Pairing rows that want a partner of some description with partners that are there, each as often as it may be."""
 
 from __future__ import annotations
 

@@ -152,7 +152,8 @@ def _declared(
             parent, dot = target, ""
         if parent not in frames:
             raise ConfigError(
-                f"{child}.{column} is declared to refer to {parent!r}, which is no table: {nearest(parent, list(frames))}"
+                f"{child}.{column} is declared to refer to {parent!r}, which is no table: "
+                f"{nearest(parent, list(frames))}"
             )
         if dot:
             _there(parent, key, frames)

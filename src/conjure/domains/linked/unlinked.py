@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conjure.core.rng import derive, generator
-from conjure.domains.linked.database import Database
+from conjure.domains.linked.database import LinkedTables
 from conjure.domains.table import ids
 from conjure.domains.table.codec import TableCodec
 from conjure.domains.table.fields import Field
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from conjure.domains.linked.codec import LinkedCodec
 
 
-def unlinked(codec: LinkedCodec, n: int, seed: int) -> Database:
+def unlinked(codec: LinkedCodec, n: int, seed: int) -> LinkedTables:
     """n rows of the root, all other tables as large beside it as in training."""
     ties, source = codec.ties, np.random.default_rng(derive(seed, "unlinked"))
     import pandas as pd
@@ -40,4 +40,4 @@ def unlinked(codec: LinkedCodec, n: int, seed: int) -> Database:
         if key := ties.keys[table]:
             keys[table] = cells[key]
         frames[table] = pd.DataFrame({c: cells[c] for c in relation.columns if c in cells})
-    return Database(frames, ties, codec.flat)
+    return LinkedTables(frames, ties, codec.flat)

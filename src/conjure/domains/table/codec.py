@@ -33,7 +33,8 @@ class TableCodec:
     @dataclass(frozen=True)
     class Config:
         """bins: codes for the values of a number that are not common; distinct: up to so many values get a code
-        each; categories: most codes of a category, rarer values sharing the last eighth; schema: a TOML file or a dict; locale: of new names and addresses.
+        each; categories: most codes of a category, rarer values sharing the last eighth; schema: a TOML file or a dict;
+        locale: whose names and addresses Faker makes.
         """
 
         numbers: Literal["bins", "values"] = "bins"
@@ -66,8 +67,6 @@ class TableCodec:
         if len(frame) < 2:
             raise DataError(f"the table has {len(frame)} row; at least 2 are needed to learn from")
         declared = load(config.schema)
-        if "tables" in declared:
-            raise ConfigError("the schema is of several tables ([tables.NAME]): give fit their folder, not one file")
         declared["rules"] = [*declared.get("rules", ()), *config.rules]
         schema = Schema.infer(frame, declared)
         learnt = [c for c in schema.columns if c.learnt]
@@ -144,7 +143,7 @@ class TableCodec:
     def written(
         self, columns: Arrays, n: int, source: np.random.Generator, only: tuple[str, ...] | None = None
     ) -> pd.DataFrame:
-        """n rows as cells: learnt columns, and what is made anew; all columns or some."""
+        """n rows as cells, all columns or some: learnt ones, and what is made anew."""
         return writing.written(self.schema, self.fields, self.fixed, (columns, n, source), only)
 
     def fits(self, x: Tensor, rng: torch.Generator, given: dict[str, Any]) -> np.ndarray | None:
@@ -206,7 +205,8 @@ class TableCodec:
         """log p(row | its codes) in nats, (rows,): what turns the probability of codes into one of the data.
 
         The convention: a category, a moment or a number with fixed decimals counts as a probability, any other
-        number as a density per unit of its column; `only` counts some variables. Unseen numbers get the little that `Binning.log_density` keeps.
+        number as a density per unit of its column; `only` counts some variables. Unseen numbers get the little that
+        `Binning.log_density` keeps.
         """
         arrays = self._arrays(frame)
         total = np.zeros(len(frame))

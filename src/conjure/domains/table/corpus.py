@@ -31,7 +31,10 @@ def told(data: Any, settings: dict[str, Any]) -> dict[str, Any]:
     """What a recipe for one table changes for this data: several tables, and events of entities, are linked."""
     if not (isinstance(data, dict) or settings.get("entity") or _folder(data)):
         return {}
-    return {"domain": "linked", "codec": {**settings, **({"schema": s} if (s := load(settings.get("schema"))) else {})}}
+    return {
+        "domain": "linked",
+        "codec": {**settings, **({"schema": s} if (s := load(settings.get("schema"), several=True)) else {})},
+    }
 
 
 def _folder(data: Any) -> bool:

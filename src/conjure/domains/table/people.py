@@ -39,7 +39,7 @@ LOOKS = {  # provider -> what nine in ten of its values look like
     "credit_card_number": r"^[\d -]{12,23}$",
     "street_address": r"(?s)\d",
     "address": r"(?s)\d",
-    "name": r"^[^\W\d_][\w.'’-]*( [\w.'’-]+){1,4}$",
+    "name": r"^[^\W\d_][\w.'-]*( [\w.'-]+){1,4}$",
 }
 BY_LOOKS = ("email", "ssn", "iban")  # told by their values, whatever the column is called
 NUMBERS = ("phone_number", "credit_card_number", "ssn")  # that may be held as whole numbers
@@ -47,7 +47,7 @@ ENOUGH, SEEN = 0.9, 2_000
 REPEATED = 0.3  # share of distinct values below which a name or an address is a category
 PERSON = ("first_name", "last_name", "name", "email", "user_name")
 FAMILY_FIRST = ("ja", "zh", "ko", "hu")
-POOL = 4_000  # different values behind a column whose values may repeat
+SMALL, POOL = 200, 4_000  # different values behind a column whose values may repeat
 ROUNDS = 20
 SEX = re.compile(r"^(sex|gender|geschlecht)$", re.IGNORECASE)
 
@@ -142,11 +142,16 @@ def _persons(fake: Any, n: int, source: np.random.Generator, how: tuple[np.ndarr
         first[at] = source.choice(pool, len(at))
     last = source.choice(lasts, n)
     glue = "" if locale[:2] in ("ja", "zh") else " "
-    for _ in range(ROUNDS if "name" in unique else 0):
-        again = _repeated(first + glue + last)
-        if not len(again):
-            break
-        last[again] = source.choice(lasts, len(again))
+    if "first_name" in unique:
+        first = _numbered(first, True, glue)
+    nothing = np.full(n, "", dtype=object)
+    for before in ([nothing] if "last_name" in unique else []) + ([first] if "name" in unique else []):
+        for _ in range(ROUNDS):
+            if not len(again := _repeated(before + last)):
+                break
+            last[again] = source.choice(lasts, len(again))
+        again = _repeated(before + last)
+        last[again] = [f"{word}{glue}{k + 2}" for k, word in enumerate(last[again])]
     name = last + glue + first if locale[:2] in FAMILY_FIRST else first + glue + last
     spelt = np.array([f"{_ascii(a)}.{_ascii(b)}".strip(".") or "user" for a, b in zip(first, last)], dtype=object)
     found = {"first_name": first, "last_name": last, "name": name, "user_name": spelt.copy(), "email": spelt.copy()}
@@ -154,8 +159,6 @@ def _persons(fake: Any, n: int, source: np.random.Generator, how: tuple[np.ndarr
         found[provider] = _numbered(found[provider], provider in unique)
     domains = source.choice(np.array(["example.com", "example.org", "example.net"], dtype=object), n)
     found["email"] = found["email"] + "@" + domains
-    for provider in ("first_name", "last_name", "name"):
-        found[provider] = _numbered(found[provider], provider in unique, " ")
     return found
 
 
@@ -173,7 +176,7 @@ def _unique_of(wanted: dict[str, tuple[str, dict[str, Any]]]) -> set[str]:
 
 
 def _pool(draw: Callable[[], Any], n: int) -> np.ndarray:
-    return np.array([draw() for _ in range(min(n, POOL) or 1)], dtype=object)
+    return np.array([draw() for _ in range(min(max(n, SMALL), POOL))], dtype=object)
 
 
 def _values(draw: Callable[[], Any], n: int, source: np.random.Generator, *, unique: bool) -> np.ndarray:

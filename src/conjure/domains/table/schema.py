@@ -126,8 +126,9 @@ class Schema:
         return cls(tuple(Column(**c) for c in state["columns"]), tuple(state["rules"]))
 
 
-def load(schema: str | dict[str, Any] | None) -> dict[str, Any]:
-    """A declared schema from a TOML file's path or a dict; ConfigError names an unreadable file or unknown key."""
+def load(schema: str | dict[str, Any] | None, *, several: bool = False) -> dict[str, Any]:
+    """A declared schema from a TOML file's path or a dict, of `several` tables where it may be; ConfigError names an
+    unreadable file or unknown key."""
     if schema is None:
         return {}
     if isinstance(schema, str):
@@ -140,6 +141,8 @@ def load(schema: str | dict[str, Any] | None) -> dict[str, Any]:
     known = ["columns", "rules", "tables"]
     if unknown := [k for k in schema if k not in known]:
         raise ConfigError(f"unknown key {unknown[0]!r} in the schema: {nearest(unknown[0], known)}")
+    if "tables" in schema and not several:
+        raise ConfigError("the schema is of several tables ([tables.NAME]): give fit their folder, not one file")
     return dict(schema)
 
 
