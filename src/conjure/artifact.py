@@ -26,6 +26,7 @@ from conjure.recipe import Recipe
 
 FORMAT = 1
 MANIFEST, CODEC, WEIGHTS, CARD = "artifact.json", "codec.json", "model.safetensors", "CARD.md"
+TABLES = "tables"  # the folder, inside that of linked tables, of the artifacts of all but the root
 FIRST = "first"  # the folder, inside that of a composition, of the artifact that was gone through
 
 
@@ -33,7 +34,8 @@ FIRST = "first"  # the folder, inside that of a composition, of the artifact tha
 class Artifact:
     """What was learnt, ready for use: `card` holds source, licence, metrics and versions.
 
-    `first` is the artifact whose codes this one models, of a composition.
+    `first` is the artifact whose codes this one models, of a composition; `tables` are those of linked tables that
+    are drawn below this one's.
     """
 
     recipe: Recipe
@@ -42,6 +44,7 @@ class Artifact:
     card: dict[str, Any] = field(default_factory=dict)
     path: Path | None = None
     first: Artifact | None = None
+    tables: dict[str, Artifact] = field(default_factory=dict)
 
     @property
     def score_kind(self) -> str:
@@ -91,11 +94,15 @@ def save(artifact: Artifact, folder: Path) -> Path:
         put_file(folder / CARD, lambda at: at.write_text(_card(artifact), "utf-8"))
         if artifact.first is not None:
             save(replace(artifact.first), folder / FIRST)
+        for name, part in artifact.tables.items():
+            if part.path is None or part.path != folder / TABLES / name:
+                save(replace(part), folder / TABLES / name)
         manifest = {
             "format": FORMAT,
             "recipe": artifact.recipe.nested(),
             "card": artifact.card,
-            "files": {name: _sha256(folder / name) for name in _names(artifact.first is not None)},
+            **({"tables": list(artifact.tables)} if artifact.tables else {}),
+            "files": {name: _sha256(folder / name) for name in _names(_inside(artifact))},
         }
         manifest["digest"] = _digest(manifest)
         put_file(folder / MANIFEST, lambda at: at.write_text(json.dumps(manifest, indent=2), "utf-8"))
@@ -117,11 +124,14 @@ def load(path: str | Path) -> Artifact:
     try:
         recipe = Recipe.from_nested(manifest["recipe"])
         state, first = json.loads((folder / CODEC).read_text("utf-8")), None
+        tables = {name: load(folder / TABLES / name) for name in manifest.get("tables", [])}
         if recipe.through:
             first = load(folder / FIRST)
             if first.first is not None:
                 raise ArtifactError(f"{FIRST}/ itself goes through another artifact")
             codec = Latents.from_state(state, (first.codec, first.model))
+        elif tables:
+            codec = catalog.codec(recipe.domain).from_state(state, {n: (p.codec, p.model) for n, p in tables.items()})
         else:
             codec = catalog.codec(recipe.domain).from_state(state)
         with Unfilled():
@@ -129,7 +139,7 @@ def load(path: str | Path) -> Artifact:
         model.load_state_dict(load_file(folder / WEIGHTS))
     except Exception as error:  # a folder anyone may have written: whatever it holds, one sentence
         raise ArtifactError(f"{folder} cannot be opened by this version: {error}") from None
-    return Artifact(recipe, codec, model.eval(), manifest["card"], folder, first)
+    return Artifact(recipe, codec, model.eval(), manifest["card"], folder, first, tables)
 
 
 def digest(artifact: Artifact) -> str:
@@ -140,6 +150,8 @@ def digest(artifact: Artifact) -> str:
     for name, value in sorted(artifact.model.state_dict().items()):
         state.update(name.encode())
         state.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    for part in artifact.tables.values():
+        state.update(digest(part).encode())
     return state.hexdigest()
 
 
@@ -170,16 +182,24 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise ArtifactError(
             f"{folder} was made by a newer conjure (format {written}, this one reads {FORMAT}): upgrade"
         )
-    names, composed = set(manifest["files"]), "through" in manifest["recipe"]
-    if manifest.get("digest") != _digest(manifest) or names != set(_names(composed)):
+    inside = [FIRST] if "through" in manifest["recipe"] else []
+    inside += [f"{TABLES}/{name}" for name in manifest.get("tables", [])]
+    if any("/" in name or "\\" in name or name.startswith(".") for name in manifest.get("tables", [])):
+        raise ArtifactError(f"{folder / MANIFEST} names a table that is no file's name")
+    if manifest.get("digest") != _digest(manifest) or set(manifest["files"]) != set(_names(inside)):
         raise ArtifactError(f"{folder / MANIFEST} is not the file that was saved: its digest differs")
     return manifest
 
 
-def _names(composed: bool) -> list[str]:
-    """The files a manifest answers for; of a composition those of the first artifact too."""
+def _names(inside: list[str]) -> list[str]:
+    """The files a manifest answers for; of a composition those of the artifacts inside too."""
     own = (CODEC, WEIGHTS, CARD)
-    return [*own, *(f"{FIRST}/{name}" for name in (MANIFEST, *own) if composed)]
+    return [*own, *(f"{part}/{name}" for part in inside for name in (MANIFEST, *own))]
+
+
+def _inside(artifact: Artifact) -> list[str]:
+    """The folders inside an artifact's own of those that it is composed of."""
+    return [FIRST] * (artifact.first is not None) + [f"{TABLES}/{name}" for name in artifact.tables]
 
 
 def put_file(place: Path, write: Any) -> None:
@@ -222,6 +242,7 @@ def _card(artifact: Artifact) -> str:
         f"| licence of the data | {source.get('licence', 'unknown')} |",
         f"| model | {recipe.model}, {size:,} learnt numbers, trained for {recipe.objective} |",
         *([f"| through | {artifact.first.recipe.model}, in `{FIRST}/` |"] if artifact.first else []),
+        *(f"| table {name} | {part.recipe.model}, in `{TABLES}/{name}/` |" for name, part in artifact.tables.items()),
         f"| seed | {recipe.seed} |",
         *(f"| {name.replace('_', ' ')} | {value} |" for name, value in metrics.items()),
         *(f"| {name} | {value} |" for name, value in card.get("versions", {}).items()),

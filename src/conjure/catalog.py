@@ -12,6 +12,7 @@ from conjure.core.errors import ConfigError
 DOMAINS = {
     "answers": "conjure.domains.answers.codec:AnswersCodec",
     "table": "conjure.domains.table.codec:TableCodec",
+    "linked": "conjure.domains.linked.codec:LinkedCodec",
     "text": "conjure.domains.text.codec:TextCodec",
     "chat": "conjure.domains.chat.codec:ChatCodec",
     "image": "conjure.domains.image.codec:ImageCodec",
@@ -67,6 +68,7 @@ OBJECTIVES = {
 
 REPORTS = {  # domain -> function that judges samples of it
     "table": "conjure.metrics.tabular:judge",
+    "linked": "conjure.metrics.linked:judge",
     "text": "conjure.metrics.textual:judge",
     "image": "conjure.metrics.pictorial:judge",
     "video": "conjure.metrics.moving:judge",

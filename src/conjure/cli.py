@@ -148,11 +148,11 @@ def score(
     weights: Weights = "fp32",
 ) -> None:
     """Say how typical each object is, in nats (higher = more typical)."""
-    from conjure import catalog, scoring
+    from conjure import scoring
     from conjure.screen import describe_scores, write_scores
 
     opened = _opened(folder, weights)
-    objects, _ = catalog.part(opened.recipe.domain, "corpus").read(data)
+    objects, _ = opened.recipe.read(data)
     nats = scoring.score(opened, objects)
     if out:
         typer.echo(f"wrote {write_scores(nats, out)}")

@@ -25,7 +25,7 @@ NGRAM = 6
 SHOWN = 8  # of the samples judged, in the report
 # Samples drawn unless a number is asked for: at least and at most so many.
 SAMPLES = {"table": (500, 50_000), "image": (256, 5_000), "video": (128, 1_000), "text": (64, 256), "music": (50, 200)}
-SAMPLES["chat"] = (8, 8)  # answers of a language model take long
+SAMPLES |= {"chat": (8, 8), "linked": (500, 20_000)}  # answers of a language model take long
 
 
 def evaluate(
@@ -48,7 +48,7 @@ def evaluate(
         return catalog.resolve("judges", recipe.domain)(artifact, held_out, seed)
     judge = catalog.resolve("reports", recipe.domain)
     notes: list[str] = []
-    real, source = catalog.part(recipe.domain, "corpus").read(held_out)
+    real, source = recipe.read(held_out)
     learnt = training_data(artifact, train, notes)
     if source.sha256 and source.sha256 == artifact.card.get("source", {}).get("sha256"):
         real = set_aside(recipe, real)
@@ -112,7 +112,7 @@ def training_data(artifact: Artifact, given: Any, notes: list[str]) -> Any:
     recipe, source = artifact.recipe, artifact.card.get("source", {})
     corpus = catalog.part(recipe.domain, "corpus")
     try:
-        found, now = corpus.read(source.get("path") or source.get("name", "")) if given is None else corpus.read(given)
+        found, now = recipe.read((source.get("path") or source.get("name", "")) if given is None else given)
     except (ConjureError, OSError):
         if given is not None:
             raise
@@ -161,6 +161,8 @@ def _baseline(artifact: Artifact, train: Any, known: Any, draw: tuple[int, int])
     `draw` is (how many, seed). Nothing where the codec knows no such model and training data is missing.
     """
     codec, (n, seed) = _plain(artifact.codec), draw
+    if hasattr(codec, "unlinked"):
+        return codec.unlinked(n, seed), None
     if hasattr(codec, "independent"):
         x = codec.independent(n, generator(seed, "baseline"))
         nats = codec.independent_log_prob(codec.encode(known).x).double().numpy() + codec.log_density(known)

@@ -16,26 +16,26 @@ from conjure import catalog, private, sampling
 from conjure.artifact import Artifact
 from conjure.beginning import Beginning, beginning
 from conjure.core.config import fill
-from conjure.core.errors import ArtifactError, ConfigError, DataError
+from conjure.core.errors import ArtifactError, ConfigError, ConjureError, DataError
 from conjure.core.privacy import Ledger
 from conjure.core.rng import derive, generator
-from conjure.domains.protocol import Codec, Encoded, Source
+from conjure.domains.protocol import Codec, Source
 from conjure.nets.lora import adapters, merge_lora
 from conjure.pretrained import adapters as adapterfiles
 from conjure.pretrained import opening
 from conjure.recipe import Recipe
 from conjure.training import checkpoint
 from conjure.training.adapting import adapt
-from conjure.training.data import Examples, Shards
+from conjure.training.data import Examples
 from conjure.training.descent import Descent, Drawn
 from conjure.training.distributed import Processes, join
+from conjure.training.encoding import encoded
 from conjure.training.interrupt import interruptible
 from conjure.training.preview import Looks, Preview
 from conjure.training.trainer import PREPARE_FROM, Progress, Trainer, Training
 
 RUN = "run.json"
 ADAPTER = "adapter"  # beside an artifact with adapters merged: these alone, in PEFT's format
-LEARN_FROM = 200_000  # objects a codec learns from when the data does not fit in memory
 
 
 @dataclass(frozen=True)
@@ -59,30 +59,30 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     A run that was stopped leaves a checkpoint; the same call with `resume` goes on from it.
     """
     options = options or FitOptions()
-    recipe = _within(recipe, options.minutes)
-    training = fill(Training, recipe.training, "training")
+    recipe = recipe.fitting(data)
     _, _, objective_config = recipe.configs()
     ledger = private.ledger_of(recipe, options.resume)
-    processes = join(_device(recipe, training))
-    _check_preview(options, recipe, processes)
+    processes = join(_device(recipe))
+    _check_preview(options.preview, recipe, processes)
     folder = Path(out) if out is not None else None
-    objects, source = catalog.part(recipe.domain, "corpus").read(data)
+    objects, source = recipe.read(data)
+    recipe, options = _shared(recipe, options, objects)
+    training = fill(Training, recipe.training, "training")
     before = beginning(recipe, opening.load)
     if folder:
         _claim(folder, before, private.unnamed(source) if ledger else source, options.resume, processes)
 
+    learn, tables = below(recipe, objects, folder, options) if recipe.domain == "linked" else (before.learn, {})
     if ledger:
         begun = private.begin(recipe, (objects, source), training, ledger, folder if options.resume else None)
         codec, train, held_out = begun.codec, _drawn(begun, source, ledger, folder), None
         source, training = begun.source, begun.training
     else:
-        codec, parts = _encode(recipe, objects, before.learn, folder)
+        codec, parts = encoded(recipe, objects, learn, folder)
         train, held_out = (None if p is None else Examples(p, recipe.seed) for p in parts)
     if hasattr(codec, "describe"):
         options.say(codec.describe())
-    notes = [*getattr(codec, "notes", []), *before.notes(source), *(ledger.notes if ledger else [])]
-    if not ledger and (size := training.batch * training.accumulate) > len(train):
-        notes.append(f"A batch of {size} is more than the {len(train)} training examples: each step takes all of them.")
+    notes = [*getattr(codec, "notes", []), *before.notes(source), *(ledger.notes if ledger else _few(training, train))]
     for note in notes:
         options.say(note)
     model = before.model(codec)
@@ -94,10 +94,12 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     seed, kept = (train.seed, folder if train.descent else None) if ledger else (recipe.seed, folder)
     trainer = Trainer(objective, training, (train, held_out), seed=seed, folder=kept, processes=processes)
     _take_up(trainer, before, options)
-    made = Artifact(recipe, codec, model, first=before.first)
-    looks = _looks(made, objects, options)
+    made = Artifact(recipe, codec, model, first=before.first, tables=tables)
+    looks = _looks(made, objects, options.preview, options.say)
     with interruptible(trainer):
         summary = trainer.run(looks.beside(trainer, options.watch) if looks else options.watch)
+    if getattr(model.config, "settle", False):
+        model.settle(train.x)
     notes += before.gained(summary)
     made.card = {"privacy": ledger.certificate()} if ledger else {}
     made = _finished(made, source, summary | {"notes": notes}, folder, processes)
@@ -115,32 +117,32 @@ def _take_up(trainer: Trainer, before: Beginning, options: FitOptions) -> None:
         trainer.measure()
 
 
-def _check_preview(options: FitOptions, recipe: Recipe, processes: Processes) -> None:
-    if options.preview is not None and processes.world > 1:
+def _check_preview(preview: Preview | None, recipe: Recipe, processes: Processes) -> None:
+    if preview is not None and processes.world > 1:
         raise ConfigError("a run of several processes shows no preview: leave it out")
-    if options.preview is not None and recipe.privacy:
+    if preview is not None and recipe.privacy:
         raise ConfigError("a private run tells nothing before its end: leave the preview out")
 
 
-def _looks(made: Artifact, objects: Any, options: FitOptions) -> Looks | None:
+def _looks(made: Artifact, objects: Any, preview: Preview | None, say: Callable[[str], None]) -> Looks | None:
     """How to look at a run: samples by a seed of their own, or the answers to some of the data's questions."""
-    recipe, preview = made.recipe, options.preview
+    recipe = made.recipe
     if preview is None:
         return None
     seed = derive(recipe.seed, "preview")  # one for all looks: what changes is what was learnt
     if hasattr(made.codec, "questions"):
         some = objects.sample(preview.n, recipe.seed) if hasattr(objects, "chunks") else objects
         asked = made.codec.questions(catalog.part(recipe.domain, "corpus").cut(some, 0, preview.n))
-        return Looks(preview, lambda n: sampling.complete(made, asked, seed=seed), options.say)
-    return Looks(preview, lambda n: sampling.sample(made, n, seed=seed), options.say)
+        return Looks(preview, lambda n: sampling.complete(made, asked, seed=seed), say)
+    return Looks(preview, lambda n: sampling.sample(made, n, seed=seed), say)
 
 
-def _device(recipe: Recipe, training: Training) -> str:
+def _device(recipe: Recipe) -> str:
     """Where the run works; a family that counts has no use for a GPU."""
-    family = catalog.resolve("models", recipe.model)
+    family, asked = catalog.resolve("models", recipe.model), fill(Training, recipe.training, "training").device
     if family.gradient:
-        return training.device
-    if training.device == "cuda":
+        return asked
+    if asked == "cuda":
         raise ConfigError(f"a {family.__name__} counts, on the CPU; training.device should be cpu or auto, not cuda")
     return "cpu"
 
@@ -155,50 +157,72 @@ def _drawn(begun: private.Begun, source: Source, ledger: Ledger, folder: Path | 
     return Drawn(begun.encoded, ledger, stand_ins, begun.source.rows)
 
 
+def below(
+    recipe: Recipe, database: Any, folder: Path | None, options: FitOptions
+) -> tuple[Callable[[Any], Codec], dict[str, Artifact]]:
+    """Of linked tables: how the root's codec is had, and the artifacts of all other tables, each a run of its own.
+
+    A table whose run is done is opened, not fitted again; ConfigError for what linked tables cannot be fitted with.
+    """
+    if recipe.start or recipe.through:
+        raise ConfigError("linked tables are fitted from nothing: leave out --start and --through")
+    options.say(database.describe())
+    kept = catalog.part(recipe.domain, "corpus").split(database, recipe.held_out, recipe.seed)[0]
+    codec = catalog.codec(recipe.domain).tied(kept, recipe.configs()[0])
+    tables: dict[str, Artifact] = {}
+    for name, settings, frame in codec.frames(kept):
+        if name == codec.ties.root:
+            break
+        options.say(f"table {name}")
+        place = folder / artifacts.TABLES / name if folder else None
+        if place and artifacts.occupied(place) and not checkpoint.find(place):
+            made = artifacts.load(place)
+        else:
+            made = _part(
+                name,
+                replace(recipe, domain="table", codec=settings),
+                (frame, place),
+                options,
+            )
+        if made.card["metrics"]["stopped_by"] == "interrupt":
+            raise KeyboardInterrupt
+        codec.having(name, made.codec, made.model)
+        tables[name] = made
+    return codec.learn, tables
+
+
+def _part(name: str, recipe: Recipe, where: tuple[Any, Path | None], options: FitOptions) -> Artifact:
+    """The run of one of several tables, errors of which name it."""
+    try:
+        return fit(recipe, *where, options)
+    except ConjureError as error:
+        raise type(error)(f"table {name!r}: {error}") from None
+
+
+def _shared(recipe: Recipe, options: FitOptions, objects: Any) -> tuple[Recipe, FitOptions]:
+    """Recipe and options within the minutes there are, which linked tables share; for these with exact marginals where
+    the family can, since numbers of children are a column like any other."""
+    if recipe.domain != "linked":
+        return _within(recipe, options.minutes), options
+    minutes = options.minutes / len(objects.frames) if options.minutes else None
+    if hasattr(catalog.resolve("models", recipe.model), "settle"):
+        recipe = replace(recipe, model_settings={"settle": True, **recipe.model_settings})
+    return _within(recipe, minutes), replace(options, minutes=minutes)
+
+
+def _few(training: Training, train: Examples) -> list[str]:
+    """What to know of a table smaller than a batch."""
+    if (size := training.batch * training.accumulate) <= len(train):
+        return []
+    return [f"A batch of {size} is more than the {len(train)} training examples: each step takes all of them."]
+
+
 def _within(recipe: Recipe, minutes: float | None) -> Recipe:
     """The recipe for so much wall time, instead of its own steps and epochs."""
     if not minutes:
         return recipe
     training = {k: v for k, v in recipe.training.items() if k not in ("steps", "epochs")}
     return replace(recipe, training={**training, "minutes": minutes})
-
-
-def _encode(
-    recipe: Recipe, objects: Any, learn: Callable[[Any], Codec], folder: Path | None
-) -> tuple[Codec, tuple[Encoded, Encoded | None]]:
-    """The codec learnt from the training part, and (training, held-out) tensors."""
-    corpus = catalog.part(recipe.domain, "corpus")
-    if not hasattr(objects, "chunks"):
-        if recipe.held_out <= 0:
-            codec = learn(objects)
-            return codec, (_shown_in_training(codec, objects), None)
-        kept, held_out = corpus.split(objects, recipe.held_out, recipe.seed)
-        codec = learn(kept)
-        return codec, (_shown_in_training(codec, kept), _rows(codec, _known(codec, held_out)))
-    if folder is None:
-        raise ConfigError("this data does not fit in memory: give fit a folder (out) to keep its encoded form in")
-    codec = learn(objects.sample(LEARN_FROM, recipe.seed))
-    shards = Shards(folder / "shards", objects.rows)
-    for chunk in objects.chunks():
-        shards.append(codec.encode(_known(codec, chunk)))
-    return codec, shards.split(max(1, min(20_000, int(recipe.held_out * objects.rows))))
-
-
-def _shown_in_training(codec: Codec, objects: Any) -> Encoded:
-    """Training rows; of a codec that knows how an object may be varied (a score, by its key), in all variants."""
-    varied = getattr(codec, "encode_training", None)
-    return varied(objects) if varied else _rows(codec, objects)
-
-
-def _rows(codec: Codec, objects: Any) -> Encoded:
-    """Objects a row each, or several to a row where the codec packs."""
-    return getattr(codec, "pack", codec.encode)(objects)
-
-
-def _known(codec: Codec, objects: Any) -> Any:
-    """Objects as the codec can place them: a held-out value never seen in training becomes the nearest it knows."""
-    adapt = getattr(codec, "adapt", None)
-    return adapt(objects) if adapt else objects
 
 
 def _claim(folder: Path, before: Beginning, source: Source, resume: bool, processes: Processes) -> None:

@@ -32,6 +32,11 @@ def ledger_of(recipe: Recipe, resume: bool) -> Ledger | None:
     """The ledger of a recipe's budget, None without one; ConfigError for a run that cannot keep to a budget."""
     if not recipe.budget:
         return None
+    if recipe.domain == "linked":
+        raise ConfigError(
+            "a privacy budget hides one row of one table; in linked tables somebody is many rows, which it would not "
+            "hide: fit the root table alone, or leave out --epsilon"
+        )
     if recipe.domain != "table":
         raise ConfigError(f"a privacy budget is for tables; this run is of {recipe.domain} data")
     if recipe.start or recipe.through:

@@ -13,6 +13,7 @@ from conjure.core.config import assign, fill, plain
 from conjure.core.errors import ConfigError
 from conjure.core.privacy import Budget
 from conjure.core.space import Space
+from conjure.domains.protocol import Source
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,18 @@ class Recipe:
     def with_settings(self, words: list[str] | tuple[str, ...]) -> Recipe:
         """This recipe with `group.key=value` words applied."""
         return Recipe.from_nested(assign(self.nested(), words))
+
+    def fitting(self, data: Any) -> Recipe:
+        """This recipe for the kind that data turns out to be: several tables, of a recipe for one."""
+        corpus = catalog.part(self.domain, "corpus")
+        told = getattr(corpus, "told", None)
+        return self if told is None else replace(self, **told(data, self.codec))
+
+    def read(self, data: Any) -> tuple[Any, Source]:
+        """Objects and their source, as this recipe's settings say they are to be read."""
+        corpus = catalog.part(self.domain, "corpus")
+        read_as = getattr(corpus, "read_as", None)
+        return corpus.read(data) if read_as is None else read_as(data, self.configs()[0])
 
     def with_seed(self, seed: int | None) -> Recipe:
         return self if seed is None else replace(self, seed=seed)

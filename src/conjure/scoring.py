@@ -30,8 +30,9 @@ def score(artifact: Artifact, objects: Any) -> np.ndarray:
     if not artifact.score_kind:
         raise ConfigError(f"a {_named(artifact)} has no likelihood, so it cannot score; fit another model")
     codec = artifact.codec
-    if isinstance(codec, Latents):
-        nats, codec = codec.log_prob(model, objects).double().numpy(), codec.front
+    if callable(whole := getattr(codec, "log_prob", None)):  # of a composition
+        nats = whole(model, objects).double().numpy()
+        codec = codec.front if isinstance(codec, Latents) else codec
     else:
         parts = [model.log_prob(x, given, mask) for x, given, mask in _pieces(codec.encode(objects))]
         nats = torch.cat(parts).double().numpy()

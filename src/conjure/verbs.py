@@ -59,7 +59,7 @@ class Generative:
 
     def score(self, data: Any) -> np.ndarray:
         """log P(x) in nats an object. See `scoring.score`."""
-        objects, _ = catalog.part(self.artifact.recipe.domain, "corpus").read(data)
+        objects, _ = self.artifact.recipe.read(data)
         return scoring.score(self.artifact, objects)
 
     def evaluate(self, held_out: Any, **options: Any) -> Any:

@@ -36,10 +36,16 @@ class Trends:
     trends: Interval | None
 
 
-def trends(real: Grid, made: Grid, rng: np.random.Generator | None = None) -> Trends:
-    """Compare every column and pair of columns; with `rng`, intervals by resampling the rows of both sides."""
-    names = [*real.names[0], *real.names[1]]
-    pairs = list(combinations(names, 2))
+def trends(
+    real: Grid,
+    made: Grid,
+    rng: np.random.Generator | None = None,
+    pairs: list[tuple[str, str]] | None = None,
+) -> Trends:
+    """Compare every column and pair of columns (or those `pairs`, without columns that stand in none); with `rng`,
+    intervals by resampling the rows of both sides."""
+    names = [*real.names[0], *real.names[1]] if pairs is None else list(dict.fromkeys(n for p in pairs for n in p))
+    pairs = list(combinations(names, 2)) if pairs is None else pairs
     rounds = 0 if rng is None else int(np.clip(WORK // max(1, len(pairs)), 10, 100))
     rng = rng or np.random.default_rng(0)
     weights = resamples(len(real), rounds, rng), resamples(len(made), rounds, rng)

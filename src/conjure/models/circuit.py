@@ -13,6 +13,7 @@ from conjure.models.protocol import Model
 from conjure.nets.tree import chow_liu, clusters
 
 TINY = 1e-30
+SETTLING = 20  # rounds of proportional fitting
 
 
 class Circuit(Model):
@@ -34,7 +35,8 @@ class Circuit(Model):
         """`states` hidden states a column; at least `rows_per_state` training rows stand behind each.
 
         link_prior and leaf_prior are pseudocounts (in rows) towards the columns' own marginals;
-        loosen in [0, 1] is how far the first clustering is mixed with independence.
+        loosen in [0, 1] is how far the first clustering is mixed with independence. settle: whether each column's
+        marginal is at the end made that of the training rows.
         """
 
         states: int = 128
@@ -42,6 +44,7 @@ class Circuit(Model):
         link_prior: float = 1.0
         leaf_prior: float = 0.3
         loosen: float = 0.1
+        settle: bool = False
 
     def __init__(self, space: Columns, given: Space | None, config: Config):
         super().__init__(space, given, config)
@@ -79,6 +82,24 @@ class Circuit(Model):
             joint = 0.9 * joint + 0.1 * joint.sum(1, keepdim=True) * share
             self.leaves[self._rows(i)] = joint * (0.85 + 0.3 * torch.rand(joint.shape, generator=rng))
             self.links[i] = together * (0.3 * torch.randn(together.shape, generator=rng)).exp()
+
+    @torch.no_grad()
+    def settle(self, x: Tensor) -> None:
+        """Make each column's marginal that of codes x (N, K), by proportional fitting of P(code | state).
+
+        Steps over small batches, of which the best for held-out rows is kept, leave marginals that scatter; how states
+        hang together stays as it is (Deming and Stephan 1940, on the leaves alone).
+        """
+        for _ in range(SETTLING):
+            leaf, link, prior, order = self._tables()
+            state: dict[int, Tensor] = {}
+            for i in order:
+                p, rows = int(self.parent[i]), self._rows(i)
+                state[i] = prior if p < 0 else state[p] @ link[i]
+                wanted = torch.bincount(x[:, i], minlength=self.sizes[i]).float() / len(x)
+                joint = self.leaves[rows]
+                fitted = joint * (wanted / (leaf[rows] @ state[i]).clamp_min(TINY)).unsqueeze(1)
+                self.leaves[rows] = fitted * (joint.sum(0) / fitted.sum(0).clamp_min(TINY))
 
     @torch.no_grad()
     def expectations(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -124,7 +124,7 @@ async def score(request: Request, name: Name, asked: Data) -> dict[str, Any]:
     """log P in nats of each object of the data, and of what kind the number is: exact, bound, estimate or energy."""
 
     def work(artifact: Artifact, path: str) -> dict[str, Any]:
-        objects, _ = catalog.part(artifact.recipe.domain, "corpus").read(path)
+        objects, _ = artifact.recipe.read(path)
         nats = [float(v) for v in scoring.score(artifact, objects)]
         return {"kind": artifact.score_kind, "nats": [v if abs(v) != float("inf") else None for v in nats]}
 

@@ -58,8 +58,7 @@ class Trainer:
         model = self.players["model"]
         self.average = Average(model, training.average) if training.average else None
         self.best: dict[str, Tensor] = {}
-        self.warnings: list[str] = []  # of the last validation, until shown
-        self.warned: list[str] = []
+        self.warnings, self.warned = [], []  # of the last validation, until shown; of all
         self.counters = Counters()
         self.stopping = False
         self.stopped_by = "limit"
@@ -92,9 +91,8 @@ class Trainer:
         """Train to the end; leaves the best (or averaged, or last) weights in the model and returns a summary."""
         c = self.counters
         if c.step == 0:
-            looked_at = len(self.examples) if self.objective.whole else PREPARE_FROM
-            sample = self.examples.look(looked_at).to(self.processes.device)
-            self.objective.prepare(sample, len(self.examples))
+            many = len(self.examples) if self.objective.whole else PREPARE_FROM
+            self.objective.prepare(self.examples.look(many).to(self.processes.device), len(self.examples))
         journalled = self.processes.first and not self.examples.descent  # losses would tell of single rows
         self.journal = Journal(self.folder if journalled else None, c.step, self.training.board)
         c.threads = c.threads or choose_threads(self.objective, self.examples, self.training)

@@ -13,7 +13,7 @@ from conjure.core.config import fill, nearest
 from conjure.core.errors import ConfigError, DataError
 from conjure.core.space import Columns
 from conjure.domains.protocol import Encoded
-from conjure.domains.table import cells, coding, ids, words
+from conjure.domains.table import cells, coding, people, words, writing
 from conjure.domains.table.binning import Allowed
 from conjure.domains.table.derived import Arrays, Asked
 from conjure.domains.table.fields import Field
@@ -33,7 +33,8 @@ class TableCodec:
     @dataclass(frozen=True)
     class Config:
         """bins: codes for the values of a number that are not common; distinct: up to so many values get a code
-        each; categories: most codes of a category, rarer values sharing the last eighth; schema: a TOML file or a dict.
+        each; categories: most codes of a category, rarer values sharing the last eighth; schema: a TOML file or a dict;
+        locale: whose names and addresses Faker makes.
         """
 
         FILES = ("schema",)
@@ -43,10 +44,12 @@ class TableCodec:
         categories: int = 1000
         schema: str | dict[str, Any] | None = None
         rules: tuple[str, ...] = ()
+        locale: str = people.LOCALE
 
         def __post_init__(self) -> None:
             if self.bins < 2 or self.distinct < 2 or self.categories < 8:
                 raise ConfigError("codec.bins and codec.distinct are at least 2, codec.categories at least 8")
+            people.check_locale(self.locale)
 
     def __init__(self, config: TableCodec.Config, schema: Schema, parts: dict[str, Any]):
         self.config, self.schema = config, schema
@@ -71,7 +74,9 @@ class TableCodec:
             kinds = ", ".join(f"{c.name!r} is {c.kind}" for c in schema.columns[:4])
             raise DataError(f"no column is left to learn from: {kinds}")
         fields = {c.name: Field.learn(c, frame[c.name]) for c in learnt}
-        fixed = {c.name: _aside(c.kind, frame[c.name]) for c in schema.columns if c.kind in ("id", "constant")}
+        fixed = {
+            c.name: writing.aside(c, frame[c.name], config.locale) for c in schema.columns if c.kind in writing.ASIDE
+        }
         columns = {n: f.read(frame[n]) for n, f in fields.items()}
         plan = Plan.learn(fields, schema, columns, cells.rows(frame))
         arrays = plan.forward(columns, cells.rows(frame))
@@ -116,14 +121,30 @@ class TableCodec:
         self, x: Tensor, rng: torch.Generator | None = None, given: dict[str, Any] | None = None
     ) -> pd.DataFrame:
         """A DataFrame with the columns, dtypes and forms of training; values are drawn inside their codes by rng."""
-        asked = words.asked(given or {}, self.fields, self.coders)
-        arrays = self._drawn(x, rng, words.allowed(asked, self.plan, self.coders))
-        columns = self.plan.backward(arrays, asked)
-        self.plan.check(columns)
+        columns = self.drawn(x, rng, given)
         source = np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))
-        for rule in self.plan.unique:
-            make_unique(rule, columns, self._redraw(rule, asked), source)
-        return self._written(columns, len(x), source)
+        return self.written(self.apart(columns, source, given), len(x), source)
+
+    def drawn(self, x: Tensor, rng: torch.Generator | None = None, given: dict[str, Any] | None = None) -> Arrays:
+        """The columns of codes as their fields read them, values drawn inside codes; rules of single rows hold."""
+        asked = words.asked(given or {}, self.fields, self.coders)
+        columns = self.plan.backward(self._drawn(x, rng, words.allowed(asked, self.plan, self.coders)), asked)
+        self.plan.check(columns)
+        return columns
+
+    def apart(self, columns: Arrays, source: np.random.Generator, given: dict[str, Any] | None = None) -> Arrays:
+        """The columns, changed in place where rows repeat what is to be unique."""
+        if self.plan.unique:
+            asked = words.asked(given or {}, self.fields, self.coders)
+            for rule in self.plan.unique:
+                make_unique(rule, columns, self._redraw(rule, asked), source)
+        return columns
+
+    def written(
+        self, columns: Arrays, n: int, source: np.random.Generator, only: tuple[str, ...] | None = None
+    ) -> pd.DataFrame:
+        """n rows as cells, all columns or some: learnt ones, and what is made anew."""
+        return writing.written(self.schema, self.fields, self.fixed, (columns, n, source), only)
 
     def fits(self, x: Tensor, rng: torch.Generator, given: dict[str, Any]) -> np.ndarray | None:
         """Rows that meet conditions on derived columns as drawn, (N,); None without such conditions."""
@@ -180,15 +201,16 @@ class TableCodec:
             parts.append(part)
         return torch.from_numpy(np.concatenate(parts, 1))
 
-    def log_density(self, frame: pd.DataFrame) -> np.ndarray:
+    def log_density(self, frame: pd.DataFrame, only: set[str] | None = None) -> np.ndarray:
         """log p(row | its codes) in nats, (rows,): what turns the probability of codes into one of the data.
 
         The convention: a category, a moment or a number with fixed decimals counts as a probability, any other
-        number as a density per unit of its column. Unseen numbers get the little that `Binning.log_density` keeps.
+        number as a density per unit of its column; `only` counts some variables. Unseen numbers get the little that
+        `Binning.log_density` keeps.
         """
         arrays = self._arrays(frame)
         total = np.zeros(len(frame))
-        for v in self.plan.variables:
+        for v in self.plan.variables if only is None else [v for v in self.plan.variables if v.name in only]:
             total += self.coders[v.name].log_density(arrays[v.name])
         return total
 
@@ -231,20 +253,6 @@ class TableCodec:
                 u = torch.rand(len(codes), dtype=torch.float64, generator=rng).numpy()
                 arrays[v.name] = coder.draw(codes[:, first].astype(np.int64), u, allowed.get(v.name))
         return arrays
-
-    def _written(self, columns: Arrays, n: int, source: np.random.Generator) -> pd.DataFrame:
-        """All columns as cells: the learnt, new ids, constants."""
-        import pandas as pd
-
-        out = {}
-        for c in self.schema.columns:
-            if c.learnt:
-                out[c.name] = self.fields[c.name].write(columns[c.name])
-            elif c.kind == "id":
-                out[c.name] = ids.make(self.fixed[c.name], n, source)
-            elif c.kind == "constant":
-                out[c.name] = pd.Series([np.nan if self.fixed[c.name] is None else self.fixed[c.name]] * n)
-        return pd.DataFrame(out)
 
     def _marginals(self) -> coding.Marginals:
         spans = np.diff(self.firsts)
@@ -289,12 +297,3 @@ class TableCodec:
             raise ConfigError(
                 f"a model of normal scores cannot {what}: fit a circuit or columns model (codec.numbers=bins)"
             )
-
-
-def _aside(kind: str, series: pd.Series) -> Any:
-    """What is kept of a column that is not learnt."""
-    if kind == "id":
-        return ids.learn(series)
-    present = cells.plain(series).dropna()
-    value = present.iloc[0] if len(present) else None
-    return value.item() if isinstance(value, np.generic) else value if value is None else str(value)

@@ -12,6 +12,7 @@ from conjure.core.errors import ConfigError, DataError
 from conjure.domains.protocol import Source
 from conjure.domains.table import reading
 from conjure.domains.table.reading import LargeTable
+from conjure.domains.table.schema import load
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,20 @@ EMBEDDED = {
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 CELLS = 20_000_000  # a Parquet file with more cells stays on disk
 BYTES = 300 << 20  # so does a larger CSV file
+
+
+def told(data: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    """What a recipe for one table changes for this data: several tables, and events of entities, are linked."""
+    if not (isinstance(data, dict) or settings.get("entity") or _folder(data)):
+        return {}
+    return {
+        "domain": "linked",
+        "codec": {**settings, **({"schema": s} if (s := load(settings.get("schema"), several=True)) else {})},
+    }
+
+
+def _folder(data: Any) -> bool:
+    return isinstance(data, (str, Path)) and str(data) not in EMBEDDED and Path(data).is_dir()
 
 
 def read(data: Any, cells: int = CELLS, size: int = BYTES) -> tuple[pd.DataFrame | LargeTable, Source]:

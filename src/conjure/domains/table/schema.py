@@ -12,12 +12,12 @@ import numpy as np
 
 from conjure.core.config import nearest
 from conjure.core.errors import ConfigError, DataError
-from conjure.domains.table import cells
+from conjure.domains.table import cells, people
 
 if TYPE_CHECKING:
     import pandas as pd
 
-KINDS = ("number", "category", "boolean", "datetime", "date", "time", "id", "text", "constant")
+KINDS = ("number", "category", "boolean", "datetime", "date", "time", "id", "text", "constant", "faker")
 MOMENTS = ("datetime", "date", "time")
 LEARNT = ("number", "category", "boolean", *MOMENTS)
 FEW = 20  # rows below which a column of distinct values is not taken for an id or a text
@@ -30,7 +30,8 @@ class Column:
 
     `decimals` of a number is None when it follows no decimal grid; `single` says it was held in 32 bits.
     `unit` is the number of microseconds between possible moments, `form` their strftime form when they
-    are text, `zone` their time zone. `missing` is the share of empty cells in training.
+    are text, `zone` their time zone. `missing` is the share of empty cells in training. `provider` is Faker's word for
+    what stands in a column of people's names, addresses and the like.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Column:
     missing: float = 0.0
     distinct: int = 0
     example: str = ""
+    provider: str = ""
 
     @property
     def learnt(self) -> bool:
@@ -105,11 +107,18 @@ class Schema:
                 said.append(f"column {c.name!r} is an id: new ones are made in its pattern, none is learnt")
             elif c.kind == "text":
                 said.append(f"column {c.name!r} is free text: it is left out (declare it a category to keep it)")
+            elif c.kind == "faker":
+                said.append(
+                    f"column {c.name!r} tells who somebody is: none is learnt, Faker's {c.provider!r} makes new ones"
+                    f"{people.needed()} (declare it a category to keep it)"
+                )
         return said
 
     def state(self) -> dict[str, Any]:
+        # An example is a real value: of what is not learnt none may be kept.
+        kept = [c if c.learnt or c.kind == "constant" else replace(c, example="") for c in self.columns]
         plain = asdict(Column("", ""))
-        rows = [{k: v for k, v in asdict(c).items() if v != plain[k]} for c in self.columns]
+        rows = [{k: v for k, v in asdict(c).items() if v != plain[k]} for c in kept]
         return {"columns": rows, "rules": list(self.rules)}
 
     @classmethod
@@ -117,8 +126,9 @@ class Schema:
         return cls(tuple(Column(**c) for c in state["columns"]), tuple(state["rules"]))
 
 
-def load(schema: str | dict[str, Any] | None) -> dict[str, Any]:
-    """A declared schema from a TOML file's path or a dict; ConfigError names an unreadable file or unknown key."""
+def load(schema: str | dict[str, Any] | None, *, several: bool = False) -> dict[str, Any]:
+    """A declared schema from a TOML file's path or a dict, of `several` tables where it may be; ConfigError names an
+    unreadable file or unknown key."""
     if schema is None:
         return {}
     if isinstance(schema, str):
@@ -128,14 +138,21 @@ def load(schema: str | dict[str, Any] | None) -> dict[str, Any]:
             raise ConfigError(f"cannot read the schema file {schema}: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"the schema file {schema} is not TOML: {error}") from None
-    if unknown := [k for k in schema if k not in ("columns", "rules")]:
-        raise ConfigError(f"unknown key {unknown[0]!r} in the schema: {nearest(unknown[0], ['columns', 'rules'])}")
+    known = ["columns", "rules", "tables"]
+    if unknown := [k for k in schema if k not in known]:
+        raise ConfigError(f"unknown key {unknown[0]!r} in the schema: {nearest(unknown[0], known)}")
+    if "tables" in schema and not several:
+        raise ConfigError("the schema is of several tables ([tables.NAME]): give fit their folder, not one file")
     return dict(schema)
 
 
 def declared_columns(declared: dict[str, Any], names: list[str]) -> dict[str, dict[str, Any]]:
-    known = ["kind", "decimals", "form"]
-    columns = {k: {"kind": v} if isinstance(v, str) else v for k, v in declared.get("columns", {}).items()}
+    known = ["kind", "decimals", "form", "faker"]
+    columns = {k: {"kind": v} if isinstance(v, str) else dict(v) for k, v in declared.get("columns", {}).items()}
+    for name, settings in columns.items():
+        if "faker" in settings:
+            settings["kind"] = "faker"
+            people.check(name, settings["faker"])
     for name, settings in columns.items():
         if name not in names:
             raise ConfigError(f"the schema names a column {name!r} that the table lacks: {nearest(name, names)}")
@@ -161,8 +178,12 @@ def _infer(name: str, series: pd.Series, declared: dict[str, Any], tied: bool) -
         dtype=cells.dtype_word(series),
         example=str(present.iloc[0]) if len(present) else "",
     )
+    if kind == "faker":
+        return replace(column, provider=declared.get("faker") or people.recognised(name, present) or "name")
     if distinct == 0 or (distinct == 1 and not kind and not tied and len(present) == len(series)):
         return replace(column, kind="constant")
+    if not kind and not tied and (provider := people.recognised(name, present)):
+        return replace(column, kind="faker", provider=provider)
     column = _as_declared(column, present, declared) if kind else replace(_guess(column, present, tied), **declared)
     return replace(column, dtype="date") if objects and column.dtype == "datetime" else column
 
@@ -240,4 +261,6 @@ def _kind_in_words(column: Column) -> str:
         return f"number, {column.decimals} decimals" if column.decimals else "number, whole"
     if column.kind in MOMENTS:
         return f"{column.kind} {column.form}".strip()
-    return {"id": "id (regenerated)", "text": "text (left out)", "constant": "constant"}.get(column.kind, column.kind)
+    return {"id": "id (regenerated)", "text": "text (left out)", "constant": "constant"}.get(
+        column.kind, f"{column.provider} (by Faker)" if column.kind == "faker" else column.kind
+    )
