@@ -46,7 +46,6 @@ def evaluate(
     recipe, codec = artifact.recipe, _plain(artifact.codec)
     if recipe.domain in catalog.JUDGES:
         return catalog.resolve("judges", recipe.domain)(artifact, held_out, seed)
-    judge = catalog.resolve("reports", recipe.domain)
     notes: list[str] = []
     real, source = recipe.read(held_out)
     learnt = training_data(artifact, train, notes)
@@ -60,7 +59,7 @@ def evaluate(
     scores, known = _scores(artifact, real, notes)
     synthetic = _synthetic(artifact, real, count, seed)
     baseline, baseline_scores = _baseline(artifact, learnt, known, (count, seed))
-    report = judge(
+    report = catalog.resolve("reports", recipe.domain)(
         Judged(
             held_out=real,
             synthetic=synthetic,
@@ -78,8 +77,13 @@ def evaluate(
             notes=tuple(notes),
         )
     )
-    report.samples = showing.objects(recipe.domain, showing.cut(recipe.domain, synthetic, 0, SHOWN), artifact)
-    return report
+    return replace(report, samples=_shown(artifact, synthetic))
+
+
+def _shown(artifact: Artifact, synthetic: Any) -> str:
+    """The first of the samples judged, by the domain's own view."""
+    domain = artifact.recipe.domain
+    return showing.objects(domain, showing.cut(domain, synthetic, 0, SHOWN), artifact)
 
 
 def _synthetic(artifact: Artifact, real: Any, n: int, seed: int) -> Any:

@@ -60,7 +60,7 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     """
     options = options or FitOptions()
     recipe = recipe.fitting(data)
-    _, _, objective_config = recipe.configs()
+    recipe.configs()  # which refuses a setting that there is not
     ledger = private.ledger_of(recipe, options.resume)
     processes = join(_device(recipe))
     _check_preview(options.preview, recipe, processes)
@@ -80,17 +80,12 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     else:
         codec, parts = encoded(recipe, objects, learn, folder)
         train, held_out = (None if p is None else Examples(p, recipe.seed) for p in parts)
-    if hasattr(codec, "describe"):
-        options.say(codec.describe())
     notes = [*getattr(codec, "notes", []), *before.notes(source), *(ledger.notes if ledger else _few(training, train))]
-    for note in notes:
-        options.say(note)
+    for line in [*([codec.describe()] if hasattr(codec, "describe") else []), *notes]:
+        options.say(line)
     model = before.model(codec)
     adapt(model, training, recipe.seed)
-    objective = catalog.resolve("objectives", recipe.objective)(model, objective_config)
-    if ledger:
-        objective.under(ledger)
-        Descent.check(objective)
+    objective = _objective(recipe, model, ledger)
     seed, kept = (train.seed, folder if train.descent else None) if ledger else (recipe.seed, folder)
     trainer = Trainer(objective, training, (train, held_out), seed=seed, folder=kept, processes=processes)
     _take_up(trainer, before, options)
@@ -106,6 +101,15 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     if looks:
         looks.look(summary["steps"])
     return made
+
+
+def _objective(recipe: Recipe, model: Any, ledger: Ledger | None) -> Any:
+    """What better means, within the privacy budget if there is one."""
+    objective = catalog.resolve("objectives", recipe.objective)(model, recipe.configs()[2])
+    if ledger:
+        objective.under(ledger)
+        Descent.check(objective)
+    return objective
 
 
 def _take_up(trainer: Trainer, before: Beginning, options: FitOptions) -> None:
