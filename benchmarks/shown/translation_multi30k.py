@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+from stage import RESULTS
 
 from shown.cells import cell
 
@@ -18,7 +21,13 @@ def lines(found: dict[str, Any]) -> list[str]:
         "| targets | BLEU | chrF | loops |",
         "|---|---|---|---|",
     ]
-    for name, s in found["rows"].items():
+    at = RESULTS / "translation_multi30k_gpu.json"
+    rows = dict(found["rows"])
+    if at.exists():
+        gpu = json.loads(at.read_text("utf-8"))
+        title = f"conjure translation on one {gpu['device']}, fit in {gpu['fit']['wall_seconds'] / 60:.1f} min"
+        rows[f"{title} (commit {gpu['commit']})"] = gpu["rows"]["conjure translation"]
+    for name, s in rows.items():
         title = f"**{name}**" if name.startswith("conjure") else f"{name} (baseline)"
         made.append(f"| {title} | {cell(s['BLEU'], 1)} | {cell(s['chrF'], 1)} | {s['in_circles']} |")
     made.append(f"| {found['published']['what']} | {found['published']['BLEU']} | - | - |")
