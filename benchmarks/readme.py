@@ -1,6 +1,6 @@
-"""The README's table of results, made from the JSON files in benchmarks/results.
+"""The tables of results in the README and in docs/results.md, made from the JSON files in benchmarks/results.
 
-Usage: python benchmarks/readme.py (a test holds the README to what this makes).
+Usage: python benchmarks/readme.py (a test holds both to what this makes).
 """
 
 from __future__ import annotations
@@ -13,6 +13,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 OPEN, CLOSE = "<!-- results -->", "<!-- end of results -->"
+HEAD = """# Results
+
+Every table is made by the command below it, which also makes the peers' environments; the JSON is in `benchmarks/results/`.
+Intervals are 95 %. Made by `make docs`; a test holds this page to the results.
+"""
 SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "tables_adult",
     "privacy_adult",
@@ -50,7 +55,8 @@ def markdown() -> str:
     """All tables there are results for."""
     if str(ROOT / "benchmarks") not in sys.path:
         sys.path.append(str(ROOT / "benchmarks"))
-    return "\n\n".join(table(name) for name in SHOWN if (RESULTS / f"{name}.json").exists())
+    made = "\n\n".join(table(name) for name in SHOWN if (RESULTS / f"{name}.json").exists())
+    return made.replace(", 1 cores", ", 1 core")
 
 
 def table(name: str) -> str:
@@ -63,9 +69,15 @@ def updated(text: str) -> str:
     """A README with the table between its marks made anew."""
     before, _, rest = text.partition(OPEN)
     _, _, after = rest.partition(CLOSE)
-    return f"{before}{OPEN}\n{markdown().replace(', 1 cores', ', 1 core')}\n{CLOSE}{after}"
+    return f"{before}{OPEN}\n{markdown()}\n{CLOSE}{after}"
+
+
+def page() -> str:
+    """docs/results.md: the same tables on a page of their own."""
+    return f"{HEAD}\n{markdown()}\n"
 
 
 if __name__ == "__main__":
     readme = ROOT / "README.md"
     readme.write_text(updated(readme.read_text("utf-8")), "utf-8")
+    (ROOT / "docs" / "results.md").write_text(page(), "utf-8")

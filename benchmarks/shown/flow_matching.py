@@ -11,8 +11,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     made = [
         f"**Flow matching with the same networks** ({found['machine']}, {found['day']}, commit {found['commit']}). "
         "Points: 2-Wasserstein distance to held-out points; MNIST: FD(features of a classifier) to the test set. "
-        "CPU-seconds of training, one thread; torchcfm draws by dopri5, ours by 100 and by 10 calls of the network. "
-        "MNIST by Adams-Bashforth steps was judged by a later training of the classifier: compare within it.",
+        "CPU-seconds of training, one thread; torchcfm draws by dopri5, ours by 100 and by 10 calls of the network.",
         "",
         "| set | model | runs | distance | at 10 calls | 10 against 100 | CPU-s | share of torchcfm's |",
         "|---|---|---|---|---|---|---|---|",

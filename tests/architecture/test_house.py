@@ -131,3 +131,4 @@ def test_readme_shows_the_results_there_are():
     spec.loader.exec_module(made)
     text = (ROOT / "README.md").read_text("utf-8")
     assert text == made.updated(text), "run `python benchmarks/readme.py`"
+    assert (ROOT / "docs" / "results.md").read_text("utf-8") == made.page(), "run `python benchmarks/readme.py`"
