@@ -53,6 +53,7 @@ class Drawer:
         self.artifact = artifact
         self.draws = 0
         self._crowd, self._seconds = 1, 0.0  # requests there at the last draw, and its time
+        self._parted = showing.parted(artifact.recipe.domain)
         self._waiting: deque[_Wanted] = deque()
         self._ready = threading.Condition()
         self._over = False
@@ -61,6 +62,8 @@ class Drawer:
 
     def ask(self, n: int, given: dict[str, Any], seed: int | None) -> Future[Drawn]:
         """The future of n objects."""
+        if seed is None and not self._parted:
+            seed = secrets.randbelow(1 << 31)  # drawn alone, since a larger draw could not be parted again
         wanted = _Wanted(n, given, seed)
         with self._ready:
             self._waiting.append(wanted)
