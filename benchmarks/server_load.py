@@ -43,14 +43,23 @@ async def ask(client: httpx.AsyncClient, until: float, body: dict, found: list[t
             await asyncio.sleep(1)
 
 
-async def crowd(url: str, clients: int, seconds: float, body: dict) -> list[tuple[int, float, str]]:
-    """All clients at once."""
+async def watch(pid: int, until: float) -> float:
+    """The most megabytes that a process holds until then."""
+    most = 0.0
+    while time.monotonic() < until:
+        most = max(most, resident(pid))
+        await asyncio.sleep(1)
+    return most
+
+
+async def crowd(url: str, clients: int, seconds: float, body: dict, pid: int) -> tuple[list[tuple], float]:
+    """(what all clients at once got, the most megabytes of the server meanwhile)."""
     found: list[tuple[int, float, str]] = []
     until = time.monotonic() + seconds
     limits = httpx.Limits(max_connections=clients)
     async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
-        await asyncio.gather(*(ask(client, until, body, found) for _ in range(clients)))
-    return found
+        most, *_ = await asyncio.gather(watch(pid, until), *(ask(client, until, body, found) for _ in range(clients)))
+    return found, most
 
 
 def main() -> None:
@@ -81,17 +90,18 @@ def main() -> None:
                     break
                 except httpx.HTTPError:
                     time.sleep(0.1)
-            alone = asyncio.run(crowd(url, 1, 10, {"n": 1, "seed": 1}))
-            asyncio.run(crowd(url, asked.clients, 10, {"n": 1}))  # warm
+            short = min(10.0, asked.seconds)
+            alone, _ = asyncio.run(crowd(url, 1, short, {"n": 1, "seed": 1}, server.pid))
+            asyncio.run(crowd(url, asked.clients, short, {"n": 1}, server.pid))  # warm
             before = resident(server.pid)
-            crowded = asyncio.run(crowd(url, asked.clients, asked.seconds, {"n": 1}))
+            crowded, most = asyncio.run(crowd(url, asked.clients, asked.seconds, {"n": 1}, server.pid))
             after = resident(server.pid)
         finally:
             server.terminate()
             server.wait()
     together = float(np.mean([int(rows.split(" of ")[1]) for _, _, rows in crowded if rows]))
     begun, count = time.monotonic(), 0
-    while time.monotonic() - begun < 10:
+    while time.monotonic() - begun < short:
         sampling.sample(made, max(1, round(together)), seed=count)
         count += 1
     inside = (time.monotonic() - begun) / count
@@ -108,10 +118,11 @@ def main() -> None:
         "seconds in process at that batch": inside,
         "p50 over in process": float(np.quantile(waits, 0.5)) / inside,
         "answers a second": len(waits) / asked.seconds,
-        "answers a second, one client": len(alone) / 10,
-        "batched over unbatched": (len(waits) / asked.seconds) / (len(alone) / 10),
+        "answers a second, one client": len(alone) / short,
+        "batched over unbatched": (len(waits) / asked.seconds) / (len(alone) / short),
         "megabytes before": before,
         "megabytes after": after,
+        "megabytes at most": most,
     }
     stage.write("server_load", {"figures": figures})
     for name, value in figures.items():

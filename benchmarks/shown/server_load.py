@@ -18,7 +18,8 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"| drawn together, mean | {f['drawn together, mean']:.0f} |",
         f"| median wait over the draw in process at that batch | {f['p50 over in process']:.2f} |",
         f"| answers a second over one client's | {f['batched over unbatched']:.1f} |",
-        f"| resident memory, before and after | {f['megabytes before']:.0f} MB, {f['megabytes after']:.0f} MB |",
+        f"| resident memory before, after, at most | {f['megabytes before']:.0f}, {f['megabytes after']:.0f}, "
+        f"{f['megabytes at most']:.0f} MB |",
         "",
         "`python benchmarks/server_load.py`",
     ]

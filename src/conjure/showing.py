@@ -19,8 +19,15 @@ def objects(domain: str, found: Any, artifact: Artifact | None = None) -> str:
     return page(view, found)
 
 
+def parted(domain: str) -> bool:
+    """Whether objects can be cut: rows of several tables hang together."""
+    return getattr(catalog.part(domain, "corpus"), "PARTED", True)
+
+
 def cut(domain: str, found: Any, start: int, stop: int) -> Any:
-    """Some of many objects, in order."""
+    """Some of many objects, in order; all of those that hang together."""
+    if not parted(domain):
+        return found
     how = getattr(catalog.part(domain, "corpus"), "cut", None)
     return how(found, start, stop) if callable(how) else found[start:stop]
 

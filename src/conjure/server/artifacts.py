@@ -14,7 +14,7 @@ from fastapi import Path as InPath
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from conjure import catalog, evaluation, sampling, scoring
+from conjure import evaluation, sampling, scoring
 from conjure.artifact import Artifact
 from conjure.server import confined, packing
 from conjure.server.drawing import Drawers
@@ -180,7 +180,7 @@ def as_file(artifact: Artifact, objects: Any, format: str, line: tuple[str, str]
         folder.mkdir()
         path = packing.written(domain, objects, folder, "samples", suffix)
         if packed or path.is_dir():
-            whole = f"{line[0]} -o samples{suffix or packing.SUFFIX[domain]}"
+            whole = f"{line[0]} -o samples{suffix or packing.suffix_of(domain, objects)}"
             path = packing.archived(folder, f"{whole}\n{line[1]}".strip(), artifact)
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         return Response(path.read_bytes(), media_type=kind, headers=headers)

@@ -14,6 +14,7 @@ from conjure import sampling, showing
 from conjure.artifact import Artifact
 
 TOGETHER = 4096  # objects of one draw at most, beyond a single request's own
+LINGER = 0.2  # of the last draw's time, that the next one waits for those to come back who were there then
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,17 @@ class Drawer:
 
     A request with a seed is drawn alone, so that the seed says all. Others that ask under the same condition are
     drawn in one go, under a seed of the server's, and each gets its rows and is told which.
+
+    Clients that are answered together come back together, over some milliseconds. A draw that began with the first of
+    them would have the others wait for two draws; so it waits for as many as were there at the last one, served or in
+    line, a share of its time at most. A client that is alone never waits for others.
     """
 
     def __init__(self, artifact: Artifact):
         self.artifact = artifact
         self.draws = 0
+        self._crowd, self._seconds = 1, 0.0  # requests there at the last draw, and its time
+        self._parted = showing.parted(artifact.recipe.domain)
         self._waiting: deque[_Wanted] = deque()
         self._ready = threading.Condition()
         self._over = False
@@ -55,6 +62,8 @@ class Drawer:
 
     def ask(self, n: int, given: dict[str, Any], seed: int | None) -> Future[Drawn]:
         """The future of n objects."""
+        if seed is None and not self._parted:
+            seed = secrets.randbelow(1 << 31)  # drawn alone, since a larger draw could not be parted again
         wanted = _Wanted(n, given, seed)
         with self._ready:
             self._waiting.append(wanted)
@@ -71,12 +80,24 @@ class Drawer:
         while True:
             with self._ready:
                 self._ready.wait_for(lambda: self._waiting or self._over)
+                if self._waiting and self._waiting[0].seed is None:
+                    self._ready.wait_for(self._gathered, LINGER * self._seconds)
                 if self._over:
                     return
                 some = self._together()
             some = [w for w in some if w.result.set_running_or_notify_cancel()]
             if some:
+                begun = time.monotonic()
                 self._draw(some)
+                with self._ready:
+                    self._crowd, self._seconds = len(some) + self._joining(some[0]), time.monotonic() - begun
+
+    def _gathered(self) -> bool:
+        return self._over or self._joining(self._waiting[0]) >= self._crowd
+
+    def _joining(self, first: _Wanted) -> int:
+        """How many in line can be drawn in one go with `first`."""
+        return sum(first.joins(other) for other in self._waiting)
 
     def _together(self) -> list[_Wanted]:
         """The first in line, and all behind it that can be drawn in the same go."""

@@ -13,7 +13,7 @@ from conjure import catalog
 from conjure.artifact import Artifact
 
 SUFFIX = {"table": ".csv", "text": ".txt", "image": ".png", "video": ".gif", "series": ".csv", "pairs": ".tsv"}
-SUFFIX |= {"unpaired": ".png", "music": ".mid", "chat": ".jsonl", "answers": ".jsonl"}
+SUFFIX |= {"unpaired": ".png", "music": ".mid", "chat": ".jsonl", "answers": ".jsonl", "linked": ".zip"}
 WORDS = "command.txt"
 
 
@@ -24,9 +24,14 @@ def command(*words: str, given: dict[str, Any], **options: Any) -> str:
     return " ".join(["conjure", *map(shlex.quote, words), *said, *chosen])
 
 
+def suffix_of(domain: str, objects: Any) -> str:
+    """The ending of a file of objects; several tables are a .zip, one of events a table as any other."""
+    return ".csv" if domain == "linked" and not isinstance(objects, dict) else SUFFIX[domain]
+
+
 def written(domain: str, objects: Any, folder: Path, stem: str, suffix: str = "") -> Path:
     """The file that the objects were written to, a folder where they are several."""
-    return catalog.part(domain, "corpus").write(objects, folder / f"{stem}{suffix or SUFFIX[domain]}")
+    return catalog.part(domain, "corpus").write(objects, folder / f"{stem}{suffix or suffix_of(domain, objects)}")
 
 
 def archived(files: Path, line: str, artifact: Artifact) -> Path:

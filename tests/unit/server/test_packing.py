@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 pytest.importorskip("fastapi")
 from starlette.testclient import TestClient
 
+import conjure
 from conjure import artifact as artifacts
 from conjure import cli
 from conjure.fitting import fit
@@ -63,3 +66,27 @@ def test_the_command_line_in_the_archive_makes_the_same_files(
         str(p.relative_to(tmp_path / "again")): p.read_bytes() for p in (tmp_path / "again").rglob("*") if p.is_file()
     }
     assert again == found
+
+
+def test_linked_tables_go_out_and_in_and_are_drawn_whole(tmp_path: Path):
+    shops = pd.DataFrame({"shop_id": range(60), "size": ["small", "large"] * 30})
+    sales = pd.DataFrame(
+        {"sale_id": range(180), "shop_id": [k % 60 for k in range(180)], "amount": [1.5, 2.5, 4.0] * 60}
+    )
+    settings = ["training.epochs=1", "training.threads=1", "model.states=2"]
+    made = conjure.fit("tables", {"shops": shops, "sales": sales}, settings=settings)
+    made.save(tmp_path / "root" / "artifacts" / "mine")
+    with TestClient(create(Settings(root=tmp_path / "root")), base_url="http://127.0.0.1") as client:
+        packed = client.get("/artifacts/mine/download").content
+        brought = client.put("/artifacts/twin", content=packed)
+        assert brought.status_code == 201, brought.text
+        answers = [client.post(f"/artifacts/{name}/sample", json={"n": 5, "seed": 2}) for name in ("mine", "twin")]
+    found = [tables(answer.content) for answer in answers]
+    assert found[0] == found[1]
+    assert set(found[0]) == {"shops.csv", "sales.csv"}
+    assert len(pd.read_csv(io.BytesIO(found[0]["shops.csv"]))) == 5
+
+
+def tables(packed: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}

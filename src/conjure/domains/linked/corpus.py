@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EMBEDDED: dict[str, str] = {}
+PARTED = False  # rows of a sample hang together by their keys: it is not cut
 FILES = (".csv", ".tsv", ".parquet")
 ALL = 1 << 60
 

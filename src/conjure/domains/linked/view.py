@@ -10,6 +10,7 @@ from conjure.domains.table import view
 if TYPE_CHECKING:
     import pandas as pd
 
+WHOLE = True
 STYLE = "<style>.tables h4{font:600 14px system-ui,sans-serif;margin:12px 0 4px}</style>"
 
 

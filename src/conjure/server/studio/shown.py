@@ -52,7 +52,7 @@ class Taken:
         files = Path(tempfile.mkdtemp(prefix="conjure-")) / stem
         files.mkdir()
         made = packing.written(domain, objects, files, stem)
-        line = f"{line} -o {stem}{packing.SUFFIX[domain]}"
+        line = f"{line} -o {stem}{packing.suffix_of(domain, objects)}"
         whole = packing.archived(files, line, artifact)
         alone = made if made.is_file() else whole
         return line, *(gr.DownloadButton(value=str(at), interactive=True) for at in (alone, whole))
