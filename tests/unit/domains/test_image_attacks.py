@@ -65,10 +65,14 @@ def test_dot_gain_darkens():
 
 
 def test_two_grids_beat():
-    """Screen pixels of 1.25 camera pixels, 0.8 a pixel, beat with the camera's own: 0.2 cycles a pixel."""
-    screen = Replay(pitch=1.25, angle=0, glare=0, depth=0, bands=0.5)
-    frequency, _ = peak(screen.shows(GREY, RNG)[..., 1:2])  # one colour: together the three stripes hide the beat
-    assert frequency == pytest.approx(0.2, abs=0.02)
+    """Screen pixels of 1.25 camera pixels, 0.8 a pixel, beat with the camera's own at 0.2 and, twice that, 0.4."""
+    light = Replay(pitch=1.25, angle=0, glare=0, depth=0, bands=0.5).shows(GREY, RNG)
+    across = np.abs(np.fft.rfft(light[..., 1].mean(0) - light[..., 1].mean()))  # 128 pixels
+    beats = [round(0.2 * 128), round(0.4 * 128)]
+    assert {int(k) for k in across.argsort()[-2:]} <= {b + d for b in beats for d in (-1, 0, 1)}
+    # Finer than the camera's pixels by far, nothing is left of either grid.
+    fine = Replay(pitch=0.25, angle=0, glare=0, depth=0).shows(GREY, RNG)
+    assert fine[..., 1].std() < 0.2 * light[..., 1].std()
 
 
 def test_screens_are_bluer_banded_and_reflect():
