@@ -48,7 +48,8 @@ def test_halftone_dots_stand_where_the_ruling_says():
 
 
 def test_prints_keep_tones_and_lose_the_brightest_colours():
-    tones = [optics.to_bytes(Print(tint=0, texture=0).shows(np.full_like(GREY, v), RNG)).mean() for v in (20, 128, 240)]
+    coarse = Print(tint=0, texture=0, ruling=60)
+    tones = [optics.to_bytes(coarse.shows(np.full_like(GREY, v), RNG)).mean() for v in (20, 128, 240)]
     assert tones[0] < 70
     assert 105 < tones[1] < 150
     assert tones[2] > 185
@@ -60,8 +61,14 @@ def test_prints_keep_tones_and_lose_the_brightest_colours():
 
 
 def test_dot_gain_darkens():
-    light = [Print(gain=g, texture=0).shows(GREY, RNG).mean() for g in (0.08, 0.16, 0.25)]
+    light = [Print(gain=g, texture=0, ruling=60).shows(GREY, RNG).mean() for g in (0.08, 0.16, 0.25)]
     assert light[0] > light[1] > light[2]
+
+
+def test_dots_too_fine_for_the_camera_average_out():
+    dots, none = (Print(width=60, ruling=r, texture=0).shows(GREY, RNG) for r in (60, 150))
+    assert none[..., 1].std() < 0.05 * dots[..., 1].std()
+    assert none.mean() == pytest.approx(dots.mean(), rel=0.1)
 
 
 def test_two_grids_beat():
