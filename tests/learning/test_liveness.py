@@ -9,7 +9,7 @@ from conjure.domains.image.attacks.species import SPECIES, simulate
 from conjure.metrics.presentation import BONA_FIDE, leave_one_out
 from tests.learning.documents import document
 
-PICTURES, SIDE = 40, 48
+PICTURES, SIDE = 24, 48
 
 
 def looks(picture: np.ndarray) -> np.ndarray:

@@ -48,7 +48,8 @@ def test_halftone_dots_stand_where_the_ruling_says():
 
 
 def test_prints_keep_tones_and_lose_the_brightest_colours():
-    tones = [optics.to_bytes(Print(tint=0, texture=0).shows(np.full_like(GREY, v), RNG)).mean() for v in (20, 128, 240)]
+    coarse = Print(tint=0, texture=0, ruling=60)
+    tones = [optics.to_bytes(coarse.shows(np.full_like(GREY, v), RNG)).mean() for v in (20, 128, 240)]
     assert tones[0] < 70
     assert 105 < tones[1] < 150
     assert tones[2] > 185
@@ -60,15 +61,25 @@ def test_prints_keep_tones_and_lose_the_brightest_colours():
 
 
 def test_dot_gain_darkens():
-    light = [Print(gain=g, texture=0).shows(GREY, RNG).mean() for g in (0.08, 0.16, 0.25)]
+    light = [Print(gain=g, texture=0, ruling=60).shows(GREY, RNG).mean() for g in (0.08, 0.16, 0.25)]
     assert light[0] > light[1] > light[2]
 
 
+def test_dots_too_fine_for_the_camera_average_out():
+    dots, none = (Print(width=60, ruling=r, texture=0).shows(GREY, RNG) for r in (60, 150))
+    assert none[..., 1].std() < 0.05 * dots[..., 1].std()
+    assert none.mean() == pytest.approx(dots.mean(), rel=0.1)
+
+
 def test_two_grids_beat():
-    """Screen pixels of 1.25 camera pixels, 0.8 a pixel, beat with the camera's own: 0.2 cycles a pixel."""
-    screen = Replay(pitch=1.25, angle=0, glare=0, depth=0, bands=0.5)
-    frequency, _ = peak(screen.shows(GREY, RNG)[..., 1:2])  # one colour: together the three stripes hide the beat
-    assert frequency == pytest.approx(0.2, abs=0.02)
+    """Screen pixels of 1.25 camera pixels, 0.8 a pixel, beat with the camera's own at 0.2 and, twice that, 0.4."""
+    light = Replay(pitch=1.25, angle=0, glare=0, depth=0, bands=0.5).shows(GREY, RNG)
+    across = np.abs(np.fft.rfft(light[..., 1].mean(0) - light[..., 1].mean()))  # 128 pixels
+    beats = [round(0.2 * 128), round(0.4 * 128)]
+    assert {int(k) for k in across.argsort()[-2:]} <= {b + d for b in beats for d in (-1, 0, 1)}
+    # Finer than the camera's pixels by far, nothing is left of either grid.
+    fine = Replay(pitch=0.25, angle=0, glare=0, depth=0).shows(GREY, RNG)
+    assert fine[..., 1].std() < 0.2 * light[..., 1].std()
 
 
 def test_screens_are_bluer_banded_and_reflect():

@@ -14,6 +14,7 @@ INKS = np.array(  # transmittance of solid ink to red, green, blue, twice throug
     [[0.06, 0.38, 0.68], [0.62, 0.08, 0.22], [0.86, 0.76, 0.10], [0.04, 0.04, 0.04]], np.float32
 )
 YULE_NIELSEN = 1.7  # light spreads in paper, so that halftones look darker than their area (Yule and Nielsen 1951)
+FINEST = 2.0  # screen cells in a pixel, beyond which dots are averaged
 USUAL = 0.16  # dot gain that printers are set up for
 DARKEST = 0.02  # of all inks together
 ROUNDS = 4  # of setting the inks
@@ -40,20 +41,25 @@ class Print:
     fibre: float = span(0.2, 0.8, "mm")
 
     def shows(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Linear light (H, W, 3) that paper sends back where a picture, uint8 (H, W, 1 or 3), is printed."""
+        """Linear light (H, W, 3) that paper sends back where a picture, uint8 (H, W, 1 or 3), is printed.
+
+        Where a pixel holds more than two screen cells across, no camera would see the dots, and their mean is taken.
+        """
         height, width = picture.shape[:2]
         inks = self._inks(to_light(picture))
         mm = self.width / width  # of a pixel
         cells = mm * self.ruling / INCH  # a pixel's length in screen cells
-        fine = int(np.clip(np.ceil(4 * cells), 2, 8))
+        averaged = cells > FINEST
+        fine = 1 if averaged else max(2, int(np.ceil(4 * cells)))
         out = np.empty((height, width, 3), np.float32)
         edge = 1e-3 * self.spread * self.ruling / INCH + 0.25 * cells / fine  # softness of a dot's edge, in cells
         for band, y, x in places(height, width, fine):
             through = np.ones((len(y), x.shape[1], 3), np.float32)
             for k, angle in enumerate(ANGLES):
-                v, u = (c * cells for c in turned(y, x, angle + self.angle))
-                coverage = inks[band, :, k].repeat(fine, 0).repeat(fine, 1)
-                density = ((coverage - _threshold(v, u)) / (4 * edge) + 0.5).clip(0, 1)
+                density = inks[band, :, k].repeat(fine, 0).repeat(fine, 1)
+                if not averaged:
+                    v, u = (c * cells for c in turned(y, x, angle + self.angle))
+                    density = ((density - _threshold(v, u)) / (4 * edge) + 0.5).clip(0, 1)
                 through *= 1 - density[..., None] * (1 - INKS[k] ** (1 / YULE_NIELSEN))
             out[band] = gathered(through, fine) ** YULE_NIELSEN
         paper = np.array([0.92, 0.91, 0.90], np.float32) - np.array([0, 0.3, 1], np.float32) * self.tint
