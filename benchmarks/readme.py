@@ -23,6 +23,7 @@ SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "privacy_adult",
     "attacks_planted",
     "nsl_kdd",
+    "linked_tables",
     "text_shakespeare",
     "forecasting_etth1",
     "music_jsb",

@@ -153,7 +153,7 @@ def recipe_for(
         chosen = replace(chosen, start=str(start))
     if through is not None:
         chosen = chosen.with_through(str(through))
-    return (replace(chosen, held_out=0.0) if private else chosen).with_settings(settings or [])
+    return (replace(chosen, held_out=0.0) if private else chosen).with_settings(settings or []).fitting(None)
 
 
 def _going_on(product: App, name: str | None, start: str | Path) -> Recipe:
