@@ -15,6 +15,7 @@ from conjure.core.errors import ConfigError, ConjureError, DataError
 from conjure.core.rng import generator
 from conjure.core.space import Tokens
 from conjure.domains.protocol import Encoded
+from conjure.metrics import certificate
 from conjure.metrics.figure import Report
 from conjure.metrics.judged import Judged
 from conjure.pretrained import opening
@@ -57,7 +58,7 @@ def evaluate(
     count = n or int(np.clip(max(len(real), 0 if learnt is None else len(learnt)), least, most))
     scores, known = _scores(artifact, real, notes)
     baseline, baseline_scores = _baseline(artifact, learnt, known, (count, seed))
-    return judge(
+    report = judge(
         Judged(
             held_out=real,
             synthetic=_synthetic(artifact, real, count, seed),
@@ -75,6 +76,10 @@ def evaluate(
             notes=tuple(notes),
         )
     )
+    if claim := artifact.card.get("privacy"):
+        report.tables += certificate.tables(claim)
+        report.notes += certificate.notes(claim)
+    return report
 
 
 def _synthetic(artifact: Artifact, real: Any, n: int, seed: int) -> Any:

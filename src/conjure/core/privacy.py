@@ -196,7 +196,8 @@ class Ledger:
             "epsilon_spent": spent,
             "entries": self.entries,
             **({"descent": d} if d else {}),
-            "noise": "os.urandom, never reused; whole counts, rounded" + "; gradients by SHAKE-256 of such a key" * bool(d),
+            "noise": "os.urandom, never reused; whole counts, rounded"
+            + "; gradients by SHAKE-256 of such a key" * bool(d),
             "public": "names and order of columns, and what the schema declares",
             "private": "kinds, ranges, categories, bins, number of rows, and all that the model learnt",
         }

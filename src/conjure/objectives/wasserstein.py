@@ -48,7 +48,9 @@ class Wasserstein(Game):
 
     def under(self, ledger: Ledger) -> None:
         if self.config.critic_moves != 1 or self.config.spectral:
-            raise ConfigError("a private critic moves once a step, without objective.spectral: objective.critic_moves=1")
+            raise ConfigError(
+                "a private critic moves once a step, without objective.spectral: objective.critic_moves=1"
+            )
         self.usual = (ledger.descent or {})["batch"]  # of examples made a step: how many are drawn is private
 
     def moves(self, batch: Batch) -> Iterator[Move]:

@@ -43,7 +43,9 @@ class Tape(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if getattr(func, "__name__", "") == "__get__" or not any(id(a) in self.names for a in (*args, *kwargs.values())):
+        if getattr(func, "__name__", "") == "__get__" or not any(
+            id(a) in self.names for a in (*args, *kwargs.values())
+        ):
             return func(*args, **kwargs)
         if func is F.linear:
             return self._linear(*args, **kwargs)
