@@ -15,6 +15,7 @@ from conjure.core.errors import ConfigError, ConjureError, DataError
 from conjure.core.rng import generator
 from conjure.core.space import Tokens
 from conjure.domains.protocol import Encoded
+from conjure.metrics import certificate
 from conjure.metrics.figure import Report
 from conjure.metrics.judged import Judged
 from conjure.pretrained import opening
@@ -77,13 +78,17 @@ def evaluate(
             notes=tuple(notes),
         )
     )
-    return replace(report, samples=_shown(artifact, synthetic))
+    return _completed(report, artifact, synthetic)
 
 
-def _shown(artifact: Artifact, synthetic: Any) -> str:
-    """The first of the samples judged, by the domain's own view."""
-    domain = artifact.recipe.domain
-    return showing.objects(domain, showing.cut(domain, synthetic, 0, SHOWN), artifact)
+def _completed(report: Report, artifact: Artifact, synthetic: Any) -> Report:
+    """The report with the first of the samples judged, and with the artifact's privacy certificate if it has one."""
+    domain, claim = artifact.recipe.domain, artifact.card.get("privacy")
+    if claim:
+        report.tables += certificate.tables(claim)
+        report.notes += certificate.notes(claim)
+    samples = showing.objects(domain, showing.cut(domain, synthetic, 0, SHOWN), artifact)
+    return replace(report, samples=samples)
 
 
 def _synthetic(artifact: Artifact, real: Any, n: int, seed: int) -> Any:

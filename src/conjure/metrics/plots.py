@@ -35,6 +35,18 @@ def columns(real: Grid, made: Grid) -> list[Plot]:
     return [Plot("Columns, real and made", caption, _svg(figure))]
 
 
+def intervals(rows: list[tuple[str, float, float, float]], line: float, title: str, caption: str) -> Plot:
+    """Figures by name (value, low, high) as points with their intervals, beside the line of chance."""
+    figure, (axis,) = _canvas(1, 1, (7.2, 0.5 + 0.26 * len(rows)))
+    at = np.arange(len(rows))[::-1]
+    value, low, high = (np.array([row[k] for row in rows], float) for k in (1, 2, 3))
+    axis.axvline(line, color=REAL, linewidth=1.2, linestyle="--")
+    axis.hlines(at, low, high, color=MADE, linewidth=1.6)
+    axis.plot(value, at, "o", color=MADE, markersize=4)
+    axis.set_yticks(at, [row[0][:60].replace("$", r"\$") for row in rows])
+    return Plot(title, caption, _svg(figure))
+
+
 def strip(above: list[np.ndarray], below: list[np.ndarray], title: str, caption: str) -> Plot:
     """Two rows of pictures (uint8, H x W x C), each above its partner."""
     from PIL import Image

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import conjure
@@ -51,6 +53,40 @@ def test_the_gate_opens_for_sound_rows_and_shuts_for_leaks(made, files):
     assert len(made_rows) == 500
     with pytest.raises(PrivacyError, match=r"not released.*membership by distance: AUC 0\.\d+ \(at least"):
         gate(made, leaky, policy)
+
+
+def test_the_gate_shuts_for_a_few_copies_that_a_limit_on_gain_would_let_through(made, files):
+    """One row in twenty is a training row: no attack gains more than the policy's risk, copies do."""
+    policy = Policy(control=str(files / "control.csv"), risk=0.5, auc=0.9)
+    train = pd.read_csv(files / "train.csv").iloc[made_members(made)]
+    fresh = population(950, 7)
+    leaky = pd.concat([train.iloc[:50], fresh], ignore_index=True)
+    with pytest.raises(PrivacyError, match=r"exact copies: risk 0\.\d+ \(at least 0\.\d+, allowed 0\.002\)"):
+        gate(made, leaky, policy)
+    assert gate(made, fresh, policy)
+
+
+def made_members(made):
+    """Rows of the training file that the fit learnt from, not those it set aside."""
+    from conjure.evaluation import training_data
+
+    return training_data(made, None, []).index[:50]
+
+
+def test_the_report_draws_intervals_and_says_that_nothing_is_proved(made, files):
+    report = attack(made, control=files / "control.csv", attempts=FEW)
+    assert [p.title for p in report.plots] == ["Membership", "Risk by attack"]
+    assert "without a privacy budget" in report.to_html()
+    from conjure.metrics import certificate
+    from conjure.core.privacy import Budget, Ledger
+
+    ledger = Ledger(Budget(1.0))
+    ledger.counts("rows", np.zeros(1), ledger.part(0.5))
+    claim = ledger.certificate()
+    said = certificate.tables(claim)
+    assert said[0].rows[0] == ("epsilon, claimed", "1")
+    assert said[1].rows[0][0] == "rows"
+    assert "2.72-fold" in certificate.notes(claim)[0]
 
 
 def made_sample(made):
