@@ -183,8 +183,13 @@ class LLM(Autoregression):
         shut = [at for at, part in enumerate(self.modules()) if not getattr(part, "active", True)]  # adapters left out
         now = (self.kind, *shut, *((p.data_ptr(), p._version) for p in self.parameters()))
         if self not in _PACKED or _PACKED[self][0] != now:
+            self.release()
             _PACKED[self] = (now, Packed(self.trunk, self._readout, self.kind))
         return _PACKED[self][1]
+
+    def release(self) -> None:
+        """Let go of the copy of the weights that reading makes, as large as they are: a step would make it old."""
+        _PACKED.pop(self, None)
 
     def log_prob(self, x: Tensor, given: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """Exact log P(x | given) in nats, (B,), of the tokens that count; some rows and some logits at a time."""

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from conjure.nets.lora import stacked
+
 
 class Turn(nn.Module):
     """Rotary positions: queries and keys turn by an angle proportional to their place (Su et al. 2021, eq. 34).
@@ -92,9 +94,9 @@ class Attention(nn.Module):
     def _packed(self, memory: Memory | None) -> Tensor:
         """The matrices of queries, keys and values as one: one product instead of three."""
         if memory is None or torch.is_grad_enabled():
-            return torch.cat([self.query.weight, self.key.weight, self.value.weight])
+            return stacked(self.query, self.key, self.value)
         if memory.packed is None:
-            memory.packed = torch.cat([self.query.weight, self.key.weight, self.value.weight])
+            memory.packed = stacked(self.query, self.key, self.value)
         return memory.packed
 
 

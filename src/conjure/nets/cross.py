@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from conjure.nets.attention import Attention, Memory, Turn
 from conjure.nets.dropping import drop
 from conjure.nets.encoder import attend_fully, hidden_from
+from conjure.nets.lora import stacked
 from conjure.nets.transformer import FeedForward, Sizes, norm
 
 
@@ -46,7 +47,7 @@ class CrossAttention(nn.Module):
 
     def look(self, source: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (B, groups, S, D) of what is looked at (B, S, width)."""
-        packed = torch.cat([self.key.weight, self.value.weight])
+        packed = stacked(self.key, self.value)
         k, v = F.linear(source, packed).unflatten(-1, (-1, self.channels)).chunk(2, -2)
         return F.layer_norm(k, (self.channels,)).transpose(1, 2), v.transpose(1, 2)
 

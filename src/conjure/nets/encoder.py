@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from conjure.nets.attention import Attention, Turn
 from conjure.nets.dropping import drop
+from conjure.nets.lora import stacked
 from conjure.nets.transformer import Block, FeedForward, Sizes, norm
 
 UNSEEN = -3e4  # added to the weight of a place that does not count: exp gives 0, and no row of them gives NaN
@@ -43,7 +44,7 @@ class FullAttention(Attention):
 
     def forward(self, x: Tensor, unseen: Tensor | None = None) -> Tensor:  # type: ignore[override]
         """x (B, T, D), unseen (B, 1, 1, T) or None; result (B, T, D)."""
-        packed = torch.cat([self.query.weight, self.key.weight, self.value.weight])
+        packed = stacked(self.query, self.key, self.value)
         sizes = [self.heads, self.groups, self.groups]
         q, k, v = F.linear(x, packed).unflatten(-1, (-1, self.channels)).split(sizes, -2)
         q, k = (F.layer_norm(a, (self.channels,)) for a in (q, k))

@@ -85,6 +85,17 @@ class _LowRank(torch.autograd.Function):
         return grad_x, None, None, thinner.T @ rows, (grad.T @ thin).mul_(ctx.scale), None
 
 
+def weight_of(linear: nn.Linear) -> Tensor:
+    """A layer's matrix, with its adapter where it has one that is not disabled: what C code reads."""
+    active = isinstance(linear, Adapted) and linear.active
+    return linear.weight + linear.difference() if active else linear.weight
+
+
+def stacked(*linears: nn.Linear) -> Tensor:
+    """Matrices of one input below each other, adapters included (whose dropout is left out here)."""
+    return torch.cat([weight_of(linear) for linear in linears])
+
+
 def adapters(module: nn.Module) -> dict[str, Adapted]:
     """A module's adapted layers by name."""
     return {name: part for name, part in module.named_modules() if isinstance(part, Adapted)}

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from conjure.nets.compiled import library
 from conjure.nets.language import Cache, LanguageTrunk, Layer
-from conjure.nets.lora import Adapted
+from conjure.nets.lora import Adapted, weight_of
 from conjure.nets.rounding import BLOCK, round_blocks
 
 GROUP, LANES = 64, 16  # as in language.c
@@ -81,12 +81,6 @@ def _matrices(trunk: LanguageTrunk) -> list[nn.Module]:
         for part, some in zip((layer.attention, layer.feed), names)
         for name in some
     ]
-
-
-def weight_of(linear: nn.Linear) -> Tensor:
-    """A layer's matrix, with its adapter where it has one that is not disabled."""
-    active = isinstance(linear, Adapted) and linear.active
-    return linear.weight + linear.difference() if active else linear.weight  # type: ignore[operator]
 
 
 class Pace:

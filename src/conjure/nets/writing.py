@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from conjure.nets.attention import Attention, Memory
 from conjure.nets.compiled import library
+from conjure.nets.lora import weight_of
 from conjure.nets.transformer import Transformer
 
 LANES = TILE = 16  # as in writing.c
@@ -87,12 +88,12 @@ class Writing:
         return _Layer(*matrices, self._keep(memory.keys), self._keep(memory.values))
 
     def _matrix(self, linear: nn.Linear) -> _Matrix:
-        codes = getattr(linear, "codes", None)
+        codes, weight = getattr(linear, "codes", None), weight_of(linear).detach()
         if self.rows <= FEW:
             if codes is not None:
                 return _Matrix(self._keep(codes), self._keep(linear.steps))
-            return _Matrix(self._keep(linear.weight.detach()), None)
-        full = F.pad(linear.weight.detach(), (0, 0, 0, -linear.out_features % TILE))
+            return _Matrix(self._keep(weight), None)
+        full = F.pad(weight, (0, 0, 0, -linear.out_features % TILE))
         return _Matrix(self._keep(full.unflatten(0, (-1, TILE)).transpose(1, 2)), None)
 
     def _keep(self, x: Tensor) -> int:

@@ -17,7 +17,7 @@ from conjure.objectives.everywhere import total, world
 from conjure.objectives.protocol import Move, Objective
 from conjure.objectives.reference import reference_of
 from conjure.objectives.returns import divergence, masked_mean, surrogate
-from conjure.objectives.rollout import Rollout, roll_out
+from conjure.objectives.rollout import Rollout, release, roll_out
 
 Reward = Callable[[Rollout], Tensor]
 
@@ -109,6 +109,7 @@ class GRPO(Objective):
         }
         end = None if c.end < 0 else c.end
         made = roll_out(self.model, replace(batch, **again), c.tokens, Choice(c.temperature), end)
+        release(self.model)
         return made, self.reward(made).to(made.x.device, torch.float32)
 
 

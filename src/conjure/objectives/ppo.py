@@ -18,7 +18,7 @@ from conjure.objectives.everywhere import mean, total
 from conjure.objectives.protocol import Move, Objective
 from conjure.objectives.reference import reference_of
 from conjure.objectives.returns import advantages, divergence, masked_mean, surrogate, whiten
-from conjure.objectives.rollout import Rollout, roll_out
+from conjure.objectives.rollout import Rollout, release, roll_out
 from conjure.objectives.value import Critic
 
 Reward = Callable[[Rollout], Tensor]
@@ -159,6 +159,7 @@ class PPO(Objective):
             raise ConfigError("PPO needs a reward, a function of completions: see `conjure text align`")
         rollout = roll_out(self.model, batch, c.tokens, Choice(c.temperature), None if c.end < 0 else c.end)
         x, given, real = rollout.x, batch.given, rollout.real
+        release(self.model)
         old, states = self.model.trace(x, given, real, c.temperature)
         reference, _ = self.reference.trace(x, given, real, c.temperature)
         values = self.critic.values(x, given, real, states)

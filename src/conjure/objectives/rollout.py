@@ -58,6 +58,12 @@ def roll_out(model: Model, batch: Batch, tokens: int, choice: Choice, end: int |
     return Rollout(torch.cat(x, 1), torch.cat(real, 1), ended, batch)
 
 
+def release(model: Model) -> None:
+    """Let a policy go of what it keeps to write quickly: the next step makes it old."""
+    if callable(let_go := getattr(model, "release", None)):
+        let_go()
+
+
 def _draw(choice: Choice, logits: Tensor, rng: torch.Generator, noise: Noise) -> Tensor:
     """One token (B,) from logits (B, V): of many processes each takes its rows of the draw for all."""
     if noise.world == 1:

@@ -9,6 +9,7 @@ from conjure.core.rng import Noise
 from conjure.core.space import Tokens
 from conjure.models.decoder import Decoder
 from conjure.models.decoding import Choice
+from conjure.models.llm import LLM
 from conjure.models.recurrent import Recurrent
 from conjure.models.seq2seq import Seq2Seq
 from conjure.objectives.ppo import PPO
@@ -20,7 +21,7 @@ STREAM, FIXED = Tokens(7, (16,), stream=True), Tokens(7, (6,), end=0)
 
 def policy(space, kind=Decoder):
     torch.manual_seed(0)
-    sizes = {"layers": 1, "width": 16} | ({"heads": 2} if kind is Decoder else {})
+    sizes = {"layers": 1, "width": 16} | ({} if kind is Recurrent or kind is Seq2Seq else {"heads": 2})
     model = kind(space, None, kind.Config(**sizes))
     with torch.no_grad():
         for p in model.parameters():
@@ -293,6 +294,29 @@ def test_an_adapted_policy_is_its_own_reference():
     for part in adapters(model).values():
         part.active = False
     assert torch.equal(before, model.trace(play.x, None, play.real)[0])
+
+
+@pytest.mark.parametrize("kind", [Decoder, LLM])
+@pytest.mark.parametrize("rows", [2, 6])
+def test_what_is_drawn_knows_the_adapters(kind, rows):
+    """C wrote with the weights below the adapters: a policy learnt from what another had drawn."""
+    from conjure.nets.lora import adapters, add_lora, without_lora
+
+    model, x = policy(STREAM, kind), torch.randint(7, (rows, 6), generator=torch.Generator().manual_seed(1))
+    add_lora(model, 2, 4.0)
+    for part in adapters(model).values():
+        torch.nn.init.normal_(part.lora_B)
+
+    def token_by_token():
+        reading = model.begin(rows)
+        return torch.stack([model.read(x[:, t : t + 1], reading) for t in range(x.shape[1])], 1)
+
+    with torch.no_grad():
+        here, below = token_by_token(), model.logits(model._hidden(x, None))
+        torch.testing.assert_close(here, below, rtol=1e-4, atol=1e-4)
+        with without_lora(model):
+            torch.testing.assert_close(token_by_token(), model.logits(model._hidden(x, None)), rtol=1e-4, atol=1e-4)
+        assert (here - token_by_token()).abs().max() == 0
 
 
 def test_two_processes_draw_what_one_would():
