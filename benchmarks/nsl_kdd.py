@@ -8,8 +8,9 @@ F1 is of the table summed over splits, its interval from drawing splits anew; `o
 test, which --test FILE judges once, after learning from all training rows.
 
 Usage: python benchmarks/nsl_kdd.py [--splits 10] [--peer-splits 2] [--peers ctgan,tvae] [--epochs 30] [--test FILE]
-[--rows] [--go-on]. CTGAN and TVAE run in an environment of their own, on the same thinned rows as ours, and give as
-many rows of each class. --rows also tries ours without weights, by rows alone. The data: https://github.com/defcom17/NSL_KDD.
+[--rows] [--go-on] [--add-peers]. CTGAN and TVAE run in an environment of their own, on the same thinned rows as ours,
+and give as many rows of each class. --rows also tries ours without weights, by rows alone. The data:
+https://github.com/defcom17/NSL_KDD.
 """
 
 from __future__ import annotations
@@ -166,17 +167,24 @@ def tries(judge: Judge, seed: int, peers: list[str], options: argparse.Namespace
         "random oversampling": judge.says(learn.rows(again), labels[again], test),
         "SMOTE": judge.says(*smote(learn, labels, rng), test),
     }
-    for name in peers:
-        (learn, test, made), (labels, _, new) = judge.laid(peer(name, judge.learn, seed, options.epochs))
-        rows = Grid(np.r_[learn.numbers, made.numbers], np.r_[learn.codes, made.codes], learn.names, learn.words)
-        both = np.r_[labels, new]
-        found[name] = judge.says(rows, both, test, class_weights(both))
+    found |= peers_say(judge, seed, peers, options)
     rows, heavy = ours(judge.learn, seed)
     (_, test, full), (_, _, labels) = judge.laid(rows)
     found["conjure"] = judge.says(full, labels, test, heavy)
     if options.rows:
         (_, test, full), (_, _, labels) = judge.laid(ours(judge.learn, seed, 1_000_000)[0])
         found["conjure, rows alone"] = judge.says(full, labels, test)
+    return found
+
+
+def peers_say(judge: Judge, seed: int, peers: list[str], options: argparse.Namespace) -> dict[str, np.ndarray]:
+    """What is said of tested rows after each peer's rows were added, classes weighed alike."""
+    found = {}
+    for name in peers:
+        (learn, test, made), (labels, _, new) = judge.laid(peer(name, judge.learn, seed, options.epochs))
+        rows = Grid(np.r_[learn.numbers, made.numbers], np.r_[learn.codes, made.codes], learn.names, learn.words)
+        both = np.r_[labels, new]
+        found[name] = judge.says(rows, both, test, class_weights(both))
     return found
 
 
@@ -212,20 +220,25 @@ def gains(tables: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
 
 
 def validate(table: pd.DataFrame, options: argparse.Namespace) -> None:
-    path = RESULTS / f"{options.out}.json"
-    earlier = json.loads(path.read_text("utf-8")) if options.go_on and path.exists() else {}
+    path, peers = RESULTS / f"{options.out}.json", [p for p in options.peers.split(",") if p]
+    go_on = (options.go_on or options.add_peers) and path.exists()
+    earlier = json.loads(path.read_text("utf-8")) if go_on else {}
     tables: dict[str, list[list[list[float]]]] = earlier.get("tables", {})
     seen: dict[str, list[float]] = earlier.get("seen", {})
-    for seed in range(len(tables.get("conjure", [])), options.splits):
+    first = 0 if options.add_peers else len(tables.get("conjure", []))
+    for seed in range(first, options.peer_splits if options.add_peers else options.splits):
         one = split(table, FIRST + seed, options.names)
-        truth = one.test["class"].map(ORDER.index).to_numpy()
-        peers = [p for p in options.peers.split(",") if p] if seed < options.peer_splits else []
-        for name, said in tries(Judge(one.learn, one.test), seed, peers, options).items():
-            tables.setdefault(name, []).append(confusion(truth, said, one.weights, len(ORDER)).tolist())
-            per_name = pd.Series(said[one.new] > 0).groupby(one.test["attack"].to_numpy()[one.new]).mean()
+        truth, judge = one.test["class"].map(ORDER.index).to_numpy(), Judge(one.learn, one.test)
+        if options.add_peers:
+            said = peers_say(judge, seed, peers, options)
+        else:
+            said = tries(judge, seed, peers if seed < options.peer_splits else [], options)
+        for name, guessed in said.items():
+            tables.setdefault(name, []).append(confusion(truth, guessed, one.weights, len(ORDER)).tolist())
+            per_name = pd.Series(guessed[one.new] > 0).groupby(one.test["attack"].to_numpy()[one.new]).mean()
             seen.setdefault(name, []).append(float(per_name.mean()))
         arrays = {k: np.array(v) for k, v in tables.items()}
-        found = {k: summary(v, seen[k]) for k, v in arrays.items()}
+        found = earlier.get("validation", {}) | {k: summary(v, seen[k]) for k, v in arrays.items() if k in seen}
         print(seed, {k: round(v["macro_f1"]["mean"], 3) for k, v in found.items()}, flush=True)  # type: ignore[index]
         keep(options, {"validation": found, "gains": gains(arrays), "tables": tables, "seen": seen})
 
@@ -248,6 +261,7 @@ def main() -> None:
     parser.add_argument("--names", choices=("alike", "root"), default="alike")
     parser.add_argument("--rows", action="store_true")
     parser.add_argument("--go-on", action="store_true", help="add splits to those in the results file")
+    parser.add_argument("--add-peers", action="store_true", help="only the peers, beside what the results file holds")
     parser.add_argument("--test", type=Path, help="learn from all training rows and judge on this file, once")
     parser.add_argument("--seeds", type=int, default=3, help="of made rows, with --test")
     parser.add_argument("--out", default="nsl_kdd")
