@@ -17,6 +17,7 @@ from conjure.evaluation import facts_of
 from conjure.metrics import plots
 from conjure.metrics.advice import FRESH, MORE, NEAR, over_folds, verdict, word
 from conjure.metrics.bootstrap import ROUNDS, around, resamples
+from conjure.metrics.copies import hashes
 from conjure.metrics.extra import needs
 from conjure.metrics.figure import Figure, Report, Table
 from conjure.metrics.frames import kinds, side_by_side
@@ -91,6 +92,7 @@ def advise(
     report = _report(case, {k: np.array(v) for k, v in scores.items()}, ratio)
     if aside is not None:
         report.tables.append(_apart(*_tried(frame, aside, case, len(folds)), case))
+        report.notes += _overlap(frame, aside, case)
     return report
 
 
@@ -124,6 +126,14 @@ def _known(artifact: Artifact, frame: Any, target: str, trials: Trials) -> pd.Da
     if len(frame) < FEWEST:
         raise DataError(f"{len(frame)} rows have a {target!r}; advice takes at least {FEWEST}")
     return frame
+
+
+def _overlap(frame: pd.DataFrame, aside: pd.DataFrame, case: Case) -> list[str]:
+    """A warning where rows kept apart are rows learnt from."""
+    learnt, tested = side_by_side([frame, aside], kinds(frame, case.facts["kinds"]), case.facts["forms"])
+    if not (shared := int(np.isin(hashes(tested), hashes(learnt)).sum())):  # type: ignore[arg-type]
+        return []
+    return [f"{shared:,} of {len(aside):,} test rows equal rows of the training table: the test flatters by so much."]
 
 
 def _task(artifact: Artifact, frame: pd.DataFrame, target: str) -> Task:

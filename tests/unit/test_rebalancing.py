@@ -159,6 +159,7 @@ def test_advice_tries_every_remedy_and_says_what_to_do(model, table, tmp_path):
     assert any(word in report.summary[0] for word in ("help", "better"))
     assert report["macro-F1, nothing"].ours > 0.8  # hours tell, and kinds of job left out take nothing from that
     assert "200 rows of the test table" in report.tables[1].title
+    assert any("test rows equal rows of the training table" in note for note in report.notes)  # so few values there are
     assert all(path.exists() for path in report.write(tmp_path / "advice.html"))
 
 
