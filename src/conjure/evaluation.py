@@ -76,7 +76,12 @@ def evaluate(
             notes=tuple(notes),
         )
     )
-    if claim := artifact.card.get("privacy"):
+    return _certified(report, artifact.card.get("privacy"))
+
+
+def _certified(report: Report, claim: dict[str, Any] | None) -> Report:
+    """With the certificate of a model that was fitted under a privacy budget."""
+    if claim:
         report.tables += certificate.tables(claim)
         report.notes += certificate.notes(claim)
     return report

@@ -21,15 +21,16 @@ from conjure.core.privacy import Ledger
 from conjure.core.rng import generator
 from conjure.domains.protocol import Codec, Encoded, Source
 from conjure.nets.lora import adapters, merge_lora
+from conjure.objectives.protocol import Objective
 from conjure.pretrained import adapters as adapterfiles
 from conjure.pretrained import opening
 from conjure.recipe import Recipe
 from conjure.training import checkpoint
 from conjure.training.adapting import adapt
 from conjure.training.data import Examples, Shards
+from conjure.training.descent import Descent, Drawn
 from conjure.training.distributed import Processes, join
 from conjure.training.interrupt import interruptible
-from conjure.training.descent import Descent, Drawn
 from conjure.training.trainer import PREPARE_FROM, Progress, Trainer, Training
 
 RUN = "run.json"
@@ -66,10 +67,9 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     before = beginning(recipe, opening.load)
     if folder:
         _claim(folder, before, private.unnamed(source) if ledger else source, options.resume, processes)
-
     if ledger:
         begun = private.begin(recipe, (objects, source), training, ledger, folder if options.resume else None)
-        codec, train, held_out = begun.codec, _drawn(begun, source, ledger, folder), None
+        codec, train, held_out = begun.codec, _drawn(begun, source, ledger, folder, recipe.seed), None
         source, training = begun.source, begun.training
     else:
         codec, parts = _encode(recipe, objects, before.learn, folder)
@@ -84,11 +84,9 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     model = before.model(codec)
     adapt(model, training, recipe.seed)
     objective = catalog.resolve("objectives", recipe.objective)(model, objective_config)
-    if ledger:
-        objective.under(ledger)
-        Descent.check(objective)
-    seed, kept = (train.seed, folder if train.descent else None) if ledger else (recipe.seed, folder)
-    trainer = Trainer(objective, training, (train, held_out), seed=seed, folder=kept, processes=processes)
+    _keep_private(objective, ledger)
+    kept = folder if train.descent or not ledger else None
+    trainer = Trainer(objective, training, (train, held_out), seed=train.seed, folder=kept, processes=processes)
     resumed = options.resume and trainer.resume()
     if options.resume and not resumed:
         options.say(f"{folder} has no checkpoint yet: starting from the beginning")
@@ -97,19 +95,26 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     with interruptible(trainer):
         summary = trainer.run(options.watch)
     notes += before.gained(summary)
-    made = Artifact(recipe, codec, model, first=before.first)
-    made.card = {"privacy": ledger.certificate()} if ledger else {}
+    card = {"privacy": ledger.certificate()} if ledger else {}
+    made = Artifact(recipe, codec, model, first=before.first, card=card)
     return _finished(made, source, summary | {"notes": notes}, folder, processes)
 
 
-def _drawn(begun: private.Begun, source: Source, ledger: Ledger, folder: Path | None) -> Examples:
+def _drawn(begun: private.Begun, source: Source, ledger: Ledger, folder: Path | None, seed: int) -> Examples:
     """A private run's examples: drawn by chance for noisy gradients, or all for what is measured once."""
     if not ledger.descent:
-        return Examples(begun.encoded)
+        return Examples(begun.encoded, seed)
     if folder:
         private.remember(begun, source, ledger, folder)
     stand_ins = begun.codec.independent(PREPARE_FROM, generator(0, "stand-ins"))
     return Drawn(begun.encoded, ledger, stand_ins, begun.source.rows)
+
+
+def _keep_private(objective: Objective, ledger: Ledger | None) -> None:
+    """Tell an objective of the budget it is under, if any; ConfigError where it cannot keep to it."""
+    if ledger:
+        objective.under(ledger)
+        Descent.check(objective)
 
 
 def _within(recipe: Recipe, minutes: float | None) -> Recipe:
