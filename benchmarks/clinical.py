@@ -1,9 +1,10 @@
-"""Small clinical tables: do made rows tell the same of survival, hazards and odds as the patients they were learnt from?
+"""Small clinical tables: do made rows tell the same of survival, hazards and odds as the patients they come from?
 
-Usage: python benchmarks/clinical.py [--seeds 5] [--tables rossi,gbsg2,...] [--set A.B=C] [--minutes 15]. Each seed fits a
-whole table and makes as many rows, by the recipe "small" and by the default one (circuit). A case is a survival curve (log-rank test against the real rows:
-p above 0.05, all together and in each arm), the hazard ratio of a column (within the real one's 95 % interval, Cox), or
-for breast cancer, which has no times, the odds ratio of a measurement (logistic). Baseline: columns each by itself.
+Usage: python benchmarks/clinical.py [--seeds 5] [--tables rossi,gbsg2,...] [--set A.B=C] [--minutes 15]. Each seed fits
+a whole table and makes as many rows, by the recipe "small" and by the default one (circuit). A case is a survival curve
+(log-rank test against the real rows: p above 0.05, all together and in each arm), the hazard ratio of a column (within
+the real one's 95 % interval, Cox), or for breast cancer, which has no times, the odds ratio of a measurement.
+Baseline: columns each by itself.
 Ceiling: real rows drawn with replacement, as many. Runs are kept as made; started again, it goes on where it stopped.
 Tables come with lifelines (MIT; from published trials) and scikit-learn (BSD; UCI breast cancer, CC BY 4.0).
 """
@@ -125,7 +126,7 @@ def cases(name: str, real: pd.DataFrame, made: pd.DataFrame) -> list[dict[str, A
             found.append(
                 {"kind": "survival", "what": "all" if arm is None else f"{study.arm}={arm}", "holds": p > ALPHA}
             )
-    ratios, intervals = effects(one, study)
+    _, intervals = effects(one, study)
     try:
         theirs = effects(other, study)[0]
     except Exception:  # rows of which no model can be made tell nothing

@@ -7,13 +7,16 @@ ordinal, and the better of the two stands. Ceiling: real training rows. Baseline
 the same private codec. The audit plants 500 canaries and bounds epsilon from below.
 
 Usage: python benchmarks/privacy_adult.py [--seeds 5] [--peer-seeds 5] [--peers mst,aim] [--kinds continuous,ordinal]
-[--epsilon 1] [--canaries 500]. About 1 minute a seed on one core for ours; MST 5, AIM 20 to 60 minutes a fit.
+[--epsilon 1] [--canaries 500] [--bound 90]. About 1 minute a seed on one core for ours; MST 5, AIM 20 to 60 minutes a
+fit. A peer's fit that takes more than `bound` CPU-minutes is stopped and noted; results are written after every fit.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
+import signal
 import subprocess
 import tempfile
 import time
@@ -48,18 +51,28 @@ def ours(train: pd.DataFrame, test: pd.DataFrame, seed: int, epsilon: float) -> 
     }
 
 
-def peer(name: str, kind: str, data: tuple[pd.DataFrame, pd.DataFrame], seed: int, epsilon: float) -> dict[str, Any]:
+def peer(
+    name: str, kind: str, data: tuple[pd.DataFrame, pd.DataFrame], seed: int, epsilon: float, bound: float
+) -> dict[str, Any]:
     train, test = data
     python = peer_python("smartnoise-synth", PACKAGES, pinned=False)
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder) / "train.csv", Path(folder) / "made.csv"
         train.to_csv(source, index=False)
         words = [str(python), str(ROOT / "benchmarks/peers/private.py"), name, str(source), str(out), str(len(train))]
-        done = subprocess.run([*words, str(seed), kind, str(epsilon), str(DELTA)], capture_output=True, text=True)
+        words += [str(seed), kind, str(epsilon), str(DELTA)]
+        done = subprocess.run(words, capture_output=True, text=True, preexec_fn=lambda: _bound(bound))
+        if done.returncode == -signal.SIGXCPU:
+            return {"stopped_after_cpu": 60 * bound}
         if done.returncode:
             raise RuntimeError(f"{name} failed: {done.stderr[-2000:]}")
         made = pd.read_csv(out, keep_default_na=False)
     return {"tstr": utility(made, test), **json.loads(done.stdout.splitlines()[-1])}
+
+
+def _bound(minutes: float) -> None:
+    """At most so many CPU-minutes for this process."""
+    resource.setrlimit(resource.RLIMIT_CPU, (round(60 * minutes), round(60 * minutes) + 30))
 
 
 def main() -> None:
@@ -70,6 +83,7 @@ def main() -> None:
     options.add_argument("--kinds", default="continuous,ordinal")
     options.add_argument("--epsilon", type=float, default=1.0)
     options.add_argument("--canaries", type=int, default=500)
+    options.add_argument("--bound", type=float, default=90.0)
     chosen = options.parse_args()
     table = pd.read_csv(SHARED / "adult.csv", skipinitialspace=True, keep_default_na=False)
     runs: dict[str, list[dict[str, Any]]] = {}
@@ -78,7 +92,8 @@ def main() -> None:
     def note(name: str, found: dict[str, Any]) -> None:
         runs.setdefault(name, []).append(found)
         print(name, {k: round(v, 4) if isinstance(v, float) else v for k, v in found.items()}, flush=True)
-        summary = {k: interval([r["tstr"] for r in v]) for k, v in runs.items()}
+        scored = {k: [r["tstr"] for r in v if "tstr" in r] for k, v in runs.items()}
+        summary = {k: interval(v) for k, v in scored.items() if v}
         write(
             "privacy_adult", {"epsilon": chosen.epsilon, "delta": DELTA, "runs": runs, "tstr": summary, "audit": audit}
         )
@@ -99,7 +114,7 @@ def main() -> None:
         if seed < chosen.peer_seeds:
             for name in filter(None, chosen.peers.split(",")):
                 for kind in chosen.kinds.split(","):
-                    note(f"{name}, {kind}", peer(name, kind, (train, test), seed, chosen.epsilon))
+                    note(f"{name}, {kind}", peer(name, kind, (train, test), seed, chosen.epsilon, chosen.bound))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     tables = ", ".join(f"{name} ({next(iter(ways.values()))['rows']})" for name, ways in found["tables"].items())
     seeds = next(iter(next(iter(found["tables"].values())).values()))["seeds"]
     made = [
-        f"**Clinical tables** ({found['machine']}, {found['day']}, commit {found['commit']}), {seeds} seeds of: {tables}; "
+        f"**Clinical tables** ({found['machine']}, {found['day']}, commit {found['commit']}), {seeds} seeds of: "
+        f"{tables}, "
         "rows in brackets. Share of cases (95 % interval): survival curves that a log-rank test does not tell from the "
         "patients', hazard and odds ratios inside the patients' own 95 % interval.",
         "",

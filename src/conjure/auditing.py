@@ -58,8 +58,8 @@ def audit(recipe: Recipe, data: Any, *, canaries: int = 500, seed: int = 0) -> A
     """Fit once on the data with about half of some canaries among its rows, and guess which half it was.
 
     Canaries are rows whose cells are dealt from other rows, so that nothing but their presence makes them probable; the
-    guess is by log-probability over that of independent columns, of a family without one by how near the nearest of many
-    samples is. The fit is an extra one that nobody else should see.
+    guess is by log-probability over that of independent columns, of a family without one by how near the nearest of
+    many samples is. The fit is an extra one that nobody else should see.
     ConfigError for a recipe without a budget, DataError for a table too small.
     """
     budget = recipe.budget

@@ -75,7 +75,7 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     learn, tables = below(recipe, objects, folder, options) if recipe.domain == "linked" else (before.learn, {})
     if ledger:
         begun = private.begin(recipe, (objects, source), training, ledger, folder if options.resume else None)
-        codec, train, held_out = begun.codec, _drawn(begun, source, ledger, folder), None
+        codec, train, held_out = begun.codec, _drawn(begun, source, ledger, folder, recipe.seed), None
         source, training = begun.source, begun.training
     else:
         codec, parts = encoded(recipe, objects, learn, folder)
@@ -86,8 +86,8 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     model = before.model(codec)
     adapt(model, training, recipe.seed)
     objective = _objective(recipe, model, ledger)
-    seed, kept = (train.seed, folder if train.descent else None) if ledger else (recipe.seed, folder)
-    trainer = Trainer(objective, training, (train, held_out), seed=seed, folder=kept, processes=processes)
+    kept = folder if train.descent or not ledger else None  # a journal of losses would tell of single rows
+    trainer = Trainer(objective, training, (train, held_out), seed=train.seed, folder=kept, processes=processes)
     _take_up(trainer, before, options)
     made = Artifact(recipe, codec, model, first=before.first, tables=tables)
     looks = _looks(made, objects, options.preview, options.say)
@@ -151,10 +151,10 @@ def _device(recipe: Recipe) -> str:
     return "cpu"
 
 
-def _drawn(begun: private.Begun, source: Source, ledger: Ledger, folder: Path | None) -> Examples:
+def _drawn(begun: private.Begun, source: Source, ledger: Ledger, folder: Path | None, seed: int) -> Examples:
     """A private run's examples: drawn by chance for noisy gradients, or all for what is measured once."""
     if not ledger.descent:
-        return Examples(begun.encoded)
+        return Examples(begun.encoded, seed)
     if folder:
         private.remember(begun, source, ledger, folder)
     stand_ins = begun.codec.independent(PREPARE_FROM, generator(0, "stand-ins"))

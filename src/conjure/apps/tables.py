@@ -90,7 +90,7 @@ def marginals() -> Recipe:
 
 
 def small() -> Recipe:
-    """Hundreds of rows, such as a clinical trial: what pairs of columns say, and of their ranks without shrinking it."""
+    """Hundreds of rows, such as a trial's: what pairs of columns say, their ranks without shrinking."""
     return marginals()
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from conjure.metrics.figure import Table
 
 NONE = (
-    "This model was fitted without a privacy budget (--epsilon): nothing is proved about anybody's row. What stands here "
-    "is what was tried, and stronger attacks may exist."
+    "This model was fitted without a privacy budget (--epsilon): nothing is proved about anybody's row. What stands "
+    "here is what was tried, and stronger attacks may exist."
 )
 
 
@@ -42,9 +42,10 @@ def notes(claim: dict[str, Any] | None) -> list[str]:
     if not claim:
         return [NONE]
     odds = math.exp(min(claim["epsilon"], 700))
+    said = "groups of rows are hidden (a person with five rows has five times the epsilon)"
     return [
         f"Differential privacy: whether or not one row was in the data changes the odds of anything released at most "
         f"{odds:,.3g}-fold, but for a chance of {claim['delta']:g}, whoever asks and whatever they know.",
-        "It does not promise: that groups of rows are hidden (a person with five rows has five times the epsilon), that "
-        "nothing true of people in general can be learnt, or that two private runs together spend no more than one.",
+        f"It does not promise that {said}, that nothing true of people in general can be learnt, or that two private "
+        "runs together spend no more than one.",
     ]

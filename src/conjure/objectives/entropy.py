@@ -16,7 +16,6 @@ from conjure.models.protocol import Model
 from conjure.objectives.measuring import Measured, measure
 from conjure.objectives.protocol import Move, Objective
 
-
 EXACT = 3  # times the iterations, where no noise makes the last digits idle
 
 

@@ -13,7 +13,6 @@ from conjure.core.errors import ConfigError
 from conjure.core.privacy import Ledger
 from conjure.models.protocol import Model
 
-
 KEEPING = "the models marginals, columns, vae and gan"  # to a privacy budget
 
 

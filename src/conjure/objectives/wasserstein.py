@@ -14,7 +14,6 @@ from conjure.core.privacy import Ledger
 from conjure.objectives.game import Game
 from conjure.objectives.protocol import Move
 
-
 CHORD = 0.05  # of the line from a made example to a real one, over which a private critic's slope is taken
 
 

@@ -77,8 +77,8 @@ def test_the_report_draws_intervals_and_says_that_nothing_is_proved(made, files)
     report = attack(made, control=files / "control.csv", attempts=FEW)
     assert [p.title for p in report.plots] == ["Membership", "Risk by attack"]
     assert "without a privacy budget" in report.to_html()
-    from conjure.metrics import certificate
     from conjure.core.privacy import Budget, Ledger
+    from conjure.metrics import certificate
 
     ledger = Ledger(Budget(1.0))
     ledger.counts("rows", np.zeros(1), ledger.part(0.5))
