@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from conjure.artifact import Artifact
 from conjure.core.errors import ConfigError, DataError
@@ -37,9 +38,8 @@ def judge(artifact: Artifact, held_out: str | Path, seed: int = 0) -> Report:
     if not rankings:
         raise DataError(f"{held_out} holds no ranking: known are {records.FORMS}")
     found = table(rankings, {})
-    seen = audit(
-        model, found, encoded(found, artifact.codec), artifact.codec, prefers_longer(found, artifact.codec), seed
-    )
+    codec: Any = artifact.codec
+    seen = audit(model, found, encoded(found, codec), codec, prefers_longer(found, codec), seed)
     figures = [
         ACCURACY.figure(seen.accuracy, seen.length.value, None if seen.ceiling is None else seen.ceiling.value),
         ECE.figure(seen.ece),
