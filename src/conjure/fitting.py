@@ -116,7 +116,7 @@ def below(
             break
         options.say(f"table {name}")
         place = folder / artifacts.TABLES / name if folder else None
-        if place and artifacts.occupied(place) and not checkpoint.find(place):
+        if place and options.resume and artifacts.occupied(place) and not checkpoint.find(place):
             made = artifacts.load(place)
         else:
             made = _part(
@@ -215,7 +215,7 @@ def _claim(folder: Path, before: Beginning, source: Source, resume: bool, proces
             raise ArtifactError(f"{folder} holds a finished artifact: there is nothing left to resume")
     elif artifacts.occupied(folder):
         raise ArtifactError(f"{folder} already holds an artifact: choose another folder or remove it first")
-    elif checkpoint.find(folder) and not resume:
+    elif (checkpoint.find(folder) or (folder / artifacts.TABLES).exists()) and not resume:
         raise ArtifactError(
             f"{folder} holds an unfinished run: add --resume to go on with it, or choose another folder"
         )

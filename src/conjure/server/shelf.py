@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import IO
 
 from conjure import artifact as artifacts
-from conjure.artifact import CARD, CODEC, FIRST, MANIFEST, WEIGHTS, Artifact
+from conjure.artifact import CARD, CODEC, FIRST, MANIFEST, TABLES, WEIGHTS, Artifact
 from conjure.core.errors import ArtifactError
 from conjure.server.errors import Refusal
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 OPEN = 8  # artifacts kept in memory
-OWN = (MANIFEST, CODEC, WEIGHTS, CARD)
-MEMBERS = (*OWN, *(f"{FIRST}/{name}" for name in OWN))
+OWN = "|".join(map(re.escape, (MANIFEST, CODEC, WEIGHTS, CARD)))
+MEMBERS = re.compile(rf"(({FIRST}|{TABLES}/[^/]+)/)?({OWN})")  # files of an artifact, and of those inside it
 LONGEST, DEEP = 200, 12  # bytes of a name in an archive, folders within folders
 DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError, ValueError, struct.error)
 RATIO = 200  # uncompressed over compressed bytes, beyond which an archive is a bomb
@@ -97,9 +97,8 @@ class Shelf:
             place = found.path if found.path is not None and artifacts.occupied(found.path) else None
             place = place or artifacts.save(found, Path(spare) / "made")
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                for member in MEMBERS:
-                    if (place / member).is_file():
-                        archive.write(place / member, member)
+                for member in artifacts.members(found):
+                    archive.write(place / member, member)
             file.seek(0)
             yield file
 
@@ -122,10 +121,10 @@ class Shelf:
         return self.get(name)
 
 
-def extract(archive: Path, folder: Path, most: int, members: tuple[str, ...] | None = None) -> list[Path]:
+def extract(archive: Path, folder: Path, most: int, members: re.Pattern[str] | None = None) -> list[Path]:
     """Unpack a zip file whose files, of at most `most` bytes in all, stay below the folder.
 
-    members: the only names there may be. Refusal for paths that lead out, links, bombs, damage, nothing inside.
+    members: what all names must be like. Refusal for paths that lead out, links, bombs, damage, nothing inside.
     """
     made = []
     try:
@@ -142,7 +141,7 @@ def extract(archive: Path, folder: Path, most: int, members: tuple[str, ...] | N
                 odd = any(not part.isprintable() or len(part.encode()) > LONGEST or ":" in part for part in parts)
                 if not parts or link or odd or ".." in parts or Path(*parts).is_absolute() or len(parts) > DEEP:
                     raise Refusal(400, f"the archive holds {info.filename[:80]!r}, which is no plain file inside it")
-                if members is not None and "/".join(parts) not in members:
+                if members is not None and not members.fullmatch("/".join(parts)):
                     raise Refusal(400, f"the archive holds {info.filename!r}, which no artifact has")
                 place = folder.joinpath(*parts)
                 place.parent.mkdir(parents=True, exist_ok=True)
