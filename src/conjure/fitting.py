@@ -64,8 +64,7 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     if folder:
         _claim(folder, before, private.unnamed(source) if ledger else source, options.resume, processes)
 
-    linked = recipe.domain == "linked"
-    learn, tables = below(recipe, objects, folder, options) if linked else (before.learn, {})
+    learn, tables = below(recipe, objects, folder, options) if recipe.domain == "linked" else (before.learn, {})
     if ledger:
         codec, parts, source = private.encoded(recipe, objects, source, ledger)
     else:
@@ -88,14 +87,20 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
         options.say(f"{folder} has no checkpoint yet: starting from the beginning")
     if before.start is not None and not resumed:
         trainer.measure()
-    with interruptible(trainer):
-        summary = trainer.run(options.watch)
-    if getattr(model.config, "settle", False):
-        model.settle(parts[0].x)
+    summary = _trained(trainer, options.watch, model, parts[0])
     notes += before.gained(summary)
     made = Artifact(recipe, codec, model, first=before.first, tables=tables)
     made.card = {"privacy": ledger.certificate()} if ledger else {}
     return _finished(made, source, summary | {"notes": notes}, folder, processes)
+
+
+def _trained(trainer: Trainer, watch: Callable[[Progress], None], model: Any, seen: Any) -> dict[str, Any]:
+    """Run the trainer, and settle a model that is to have the marginals of the training codes."""
+    with interruptible(trainer):
+        summary = trainer.run(watch)
+    if getattr(model.config, "settle", False):
+        model.settle(seen.x)
+    return summary
 
 
 def below(

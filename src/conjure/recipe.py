@@ -91,9 +91,8 @@ class Recipe:
     def read(self, data: Any) -> tuple[Any, Source]:
         """Objects and their source, as this recipe's settings say they are to be read."""
         corpus = catalog.part(self.domain, "corpus")
-        if callable(read := getattr(corpus, "read_as", None)):
-            return read(data, self.configs()[0])
-        return corpus.read(data)
+        read_as: Any = getattr(corpus, "read_as", None)
+        return corpus.read(data) if read_as is None else read_as(data, self.configs()[0])
 
     def with_seed(self, seed: int | None) -> Recipe:
         return self if seed is None else replace(self, seed=seed)
