@@ -12,10 +12,10 @@ def lines(found: dict[str, Any]) -> list[str]:
         made += [
             f"**Linked tables**: {large['patients']:,} patients, {large['visits']:,} visits with known dependencies "
             f"({found['machine']}, {found['day']}, commit {found['commit']}). Fit from CSV files "
-            f"{fit['cpu'] / 60:.1f} CPU-minutes, {fit['gigabytes']:.1f} GB at most; {links['children']:,} visits sampled and "
-            f"written in {sample['cpu'] / 60:.1f} CPU-minutes. References that mean a row: {links['integrity']:.0%}. Numbers "
-            f"of visits: total variation distance {links['variation']:.4f}, Kolmogorov-Smirnov "
-            f"{links['kolmogorov']:.4f}, of as many made patients to the training data. One run.",
+            f"{fit['cpu'] / 60:.1f} CPU-minutes, {fit['gigabytes']:.1f} GB at most; {links['children']:,} visits "
+            f"sampled and written in {sample['cpu'] / 60:.1f} CPU-minutes. References that mean a row: "
+            f"{links['integrity']:.0%}. Numbers of visits: total variation distance {links['variation']:.4f}, "
+            f"Kolmogorov-Smirnov {links['kolmogorov']:.4f}, of as many made patients to the data. One run.",
             "",
             "| against held-out patients | ours | parents at random | real (ceiling) |",
             "|---|---|---|---|",

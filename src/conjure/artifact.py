@@ -191,6 +191,11 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def members(artifact: Artifact) -> list[str]:
+    """All files of an artifact's folder, those of artifacts inside it included."""
+    return [MANIFEST, *_names(_inside(artifact))]
+
+
 def _names(inside: list[str]) -> list[str]:
     """The files a manifest answers for; of a composition those of the artifacts inside too."""
     own = (CODEC, WEIGHTS, CARD)

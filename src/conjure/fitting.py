@@ -161,6 +161,15 @@ def _drawn(begun: private.Begun, source: Source, ledger: Ledger, folder: Path | 
     return Drawn(begun.encoded, ledger, stand_ins, begun.source.rows)
 
 
+def _trained(trainer: Trainer, watch: Callable[[Progress], None], model: Any, seen: Any) -> dict[str, Any]:
+    """Run the trainer, and settle a model that is to have the marginals of the training codes."""
+    with interruptible(trainer):
+        summary = trainer.run(watch)
+    if getattr(model.config, "settle", False):
+        model.settle(seen.x)
+    return summary
+
+
 def below(
     recipe: Recipe, database: Any, folder: Path | None, options: FitOptions
 ) -> tuple[Callable[[Any], Codec], dict[str, Artifact]]:
@@ -179,7 +188,7 @@ def below(
             break
         options.say(f"table {name}")
         place = folder / artifacts.TABLES / name if folder else None
-        if place and artifacts.occupied(place) and not checkpoint.find(place):
+        if place and options.resume and artifacts.occupied(place) and not checkpoint.find(place):
             made = artifacts.load(place)
         else:
             made = _part(
@@ -240,7 +249,7 @@ def _claim(folder: Path, before: Beginning, source: Source, resume: bool, proces
             raise ArtifactError(f"{folder} holds a finished artifact: there is nothing left to resume")
     elif artifacts.occupied(folder):
         raise ArtifactError(f"{folder} already holds an artifact: choose another folder or remove it first")
-    elif checkpoint.find(folder) and not resume:
+    elif (checkpoint.find(folder) or (folder / artifacts.TABLES).exists()) and not resume:
         raise ArtifactError(
             f"{folder} holds an unfinished run: add --resume to go on with it, or choose another folder"
         )

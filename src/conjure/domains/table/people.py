@@ -92,11 +92,13 @@ def check_locale(locale: str) -> None:
 def learn(series: pd.Series, locale: str = LOCALE) -> dict[str, Any]:
     """What is kept of a column: whether its values differ, and how many are missing; no value."""
     present = series.dropna()
-    return {
-        "unique": bool(len(present) > 1 and present.is_unique),
-        "missing": round(1 - len(present) / max(1, len(series)), 3),
-        "locale": locale,
-    }
+    unique = bool(len(present) > 1 and present.is_unique)
+    return kept(unique, round(1 - len(present) / max(1, len(series)), 3), locale)
+
+
+def kept(unique: bool = False, missing: float = 0.0, locale: str = LOCALE) -> dict[str, Any]:
+    """What `make` must know of a column; as it stands here, nothing of its rows."""
+    return {"unique": unique, "missing": missing, "locale": locale}
 
 
 def make(

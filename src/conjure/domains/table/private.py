@@ -15,7 +15,7 @@ import torch
 from conjure.core.errors import ConfigError, DataError
 from conjure.core.privacy import Ledger
 from conjure.domains.protocol import Encoded
-from conjure.domains.table import cells, refining
+from conjure.domains.table import cells, people, refining
 from conjure.domains.table.binning import Binning
 from conjure.domains.table.codec import TableCodec
 from conjure.domains.table.fields import Field
@@ -47,6 +47,9 @@ def learn(frame: pd.DataFrame, config: TableCodec.Config, ledger: Ledger) -> tup
     questions = sum(Field(c).listed for c in learnt)
     fields, coders, found = {}, {}, []
     for column in columns:
+        if column.kind == "faker":
+            found.append(column)
+            continue
         made = (
             _learnt(column, frame[column.name], (ledger, mu, questions, rows, config.bins)) if column.learnt else None
         )
@@ -58,7 +61,8 @@ def learn(frame: pd.DataFrame, config: TableCodec.Config, ledger: Ledger) -> tup
     if not fields:
         raise DataError(f"no column shows anything clearly at this budget: about {rows:,.0f} rows are too few")
     schema = Schema(tuple(found))
-    fixed = {c.name: {"first": 1} for c in found if c.kind == "id"}
+    fixed: dict[str, Any] = {c.name: {"first": 1} for c in found if c.kind == "id"}
+    fixed |= {c.name: people.kept(locale=config.locale) for c in found if c.kind == "faker"}
     parts = {"fields": fields, "coders": coders, "fixed": fixed, "plan": Plan(fields)}
     return TableCodec(config, schema, parts), rows
 
@@ -149,7 +153,7 @@ def _declared(name: str, settings: dict[str, Any]) -> Column:
     if kind == "number":
         decimals = settings.get("decimals", 0)
         return Column(name, kind, dtype="float" if decimals else "int", decimals=decimals)
-    return Column(name, kind)
+    return Column(name, kind, provider=settings.get("faker", "") or "name" if kind == "faker" else "")
 
 
 def _moment(column: Column) -> Column:
