@@ -161,15 +161,6 @@ def _drawn(begun: private.Begun, source: Source, ledger: Ledger, folder: Path | 
     return Drawn(begun.encoded, ledger, stand_ins, begun.source.rows)
 
 
-def _trained(trainer: Trainer, watch: Callable[[Progress], None], model: Any, seen: Any) -> dict[str, Any]:
-    """Run the trainer, and settle a model that is to have the marginals of the training codes."""
-    with interruptible(trainer):
-        summary = trainer.run(watch)
-    if getattr(model.config, "settle", False):
-        model.settle(seen.x)
-    return summary
-
-
 def below(
     recipe: Recipe, database: Any, folder: Path | None, options: FitOptions
 ) -> tuple[Callable[[Any], Codec], dict[str, Artifact]]:
