@@ -15,8 +15,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 OPEN, CLOSE = "<!-- results -->", "<!-- end of results -->"
 HEAD = """# Results
 
-Every table is made by the command below it, which also makes the peers' environments; the JSON is in `benchmarks/results/`.
-Intervals are 95 %. Made by `make docs`; a test holds this page to the results.
+Every table is made by the command below it, which also makes the peers' environments; the JSON is in
+`benchmarks/results/`. Intervals are 95 %. Made by `make docs`; a test holds this page to the results.
 """
 SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "tables_adult",

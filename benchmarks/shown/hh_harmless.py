@@ -8,8 +8,8 @@ from typing import Any
 def lines(found: dict[str, Any]) -> list[str]:
     where = f"{found['gpu']}, {found['machine']}" if found["gpu"] else found["machine"]
     made = [
-        f"**Real preferences**: {found['pairs']} pairs of hh-rlhf's harmlessness part, judged on {found['test']} held-out "
-        f"ones; SmolLM2-135M with adapters, {found['members']} members ({where}, {found['day']}, commit "
+        f"**Real preferences**: {found['pairs']} pairs of hh-rlhf's harmlessness part, judged on {found['test']} "
+        f"held-out ones; SmolLM2-135M with adapters, {found['members']} members ({where}, {found['day']}, commit "
         f"{found['commit']}; calibration error {found['ece']:.3f}, Brier score {found['brier']:.3f}).",
         "",
         "| | pairs told as people did | the reward model is better by |",

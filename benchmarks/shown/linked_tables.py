@@ -22,13 +22,15 @@ def lines(found: dict[str, Any]) -> list[str]:
         ]
         for name, f in large["figures"].items():
             interval = "" if f["low"] is None else f" ({f['low']:.3f} to {f['high']:.3f})"
-            made.append(f"| {name} | {f['ours']:.3f}{interval} | {f['baseline']:.3f} | {f['ceiling']:.3f} |")
+            beside = ("-" if f[k] is None else f"{f[k]:.3f}" for k in ("baseline", "ceiling"))
+            made.append(f"| {name} | {f['ours']:.3f}{interval} | {' | '.join(beside)} |")
     if small := found.get("small"):
         names = list(small["figures"])
         titles = {"ours": "ours", "hma": "SDV 1.38.5 HMA", "real": "real (ceiling)"}
         made += [
             "",
-            f"On {small['patients']:,} patients, {small['visits']:,} visits, one fit each, against others of the same kind:",
+            f"On {small['patients']:,} patients, {small['visits']:,} visits, one fit each, against others of the "
+            "same kind:",
             "",
             "| | " + " | ".join(titles.get(n, n) for n in names) + " |",
             "|---" * (len(names) + 1) + "|",

@@ -250,7 +250,7 @@ def _report(case: Case, scores: dict[str, np.ndarray], ratio: float) -> Report:
         f"Do made rows help {task.target!r}?",
         figures,
         [verdict(scores, ratio, unit)],
-        [plots.intervals(shown, "What each remedy gains", caption, zero=0.0)],
+        [plots.intervals(shown, "What each remedy gains", caption, line=0.0)],
         [Table("Remedies", header, rows)],
         notes,
     )

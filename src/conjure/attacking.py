@@ -251,16 +251,11 @@ def _report(artifact: Artifact, found: list[Outcome], tests: list[Membership], n
 def _plots(tests: list[Membership], outcomes: list[Outcome]) -> list[Plot]:
     areas = [(t.start.name, t.auc, t.low, t.high) for t in tests]
     risks = [(o.name, o.risk, *o.interval) for o in outcomes]
+    betrayed = "Area under the curve, 95 % interval. Dashed: chance. Right of it: rows betray who."
+    gained = "What an attack gains on training rows over control rows, 95 % interval."
     return [
-        plots.intervals(
-            areas,
-            0.5,
-            "Membership",
-            "Area under the curve, 95 % interval. Dashed: chance. Right of it: rows betray who.",
-        ),
-        plots.intervals(
-            risks, 0.0, "Risk by attack", "What an attack gains on training rows over control rows, 95 % interval."
-        ),
+        plots.intervals(areas, "Membership", betrayed, line=0.5),
+        plots.intervals(risks, "Risk by attack", gained, line=0.0),
     ]
 
 

@@ -35,12 +35,13 @@ def columns(real: Grid, made: Grid) -> list[Plot]:
     return [Plot("Columns, real and made", caption, _svg(figure))]
 
 
-def intervals(rows: list[tuple[str, float, float, float]], line: float, title: str, caption: str) -> Plot:
-    """Figures by name (value, low, high) as points with their intervals, beside the line of chance."""
+def intervals(rows: list[tuple[str, float, float, float]], title: str, caption: str, line: float | None = None) -> Plot:
+    """Figures by name (value, low, high) as points with their intervals; a line to compare with, such as chance."""
     figure, (axis,) = _canvas(1, 1, (7.2, 0.5 + 0.26 * len(rows)))
     at = np.arange(len(rows))[::-1]
     value, low, high = (np.array([row[k] for row in rows], float) for k in (1, 2, 3))
-    axis.axvline(line, color=REAL, linewidth=1.2, linestyle="--")
+    if line is not None:
+        axis.axvline(line, color=REAL, linewidth=1.2, linestyle="--")
     axis.hlines(at, low, high, color=MADE, linewidth=1.6)
     axis.plot(value, at, "o", color=MADE, markersize=4)
     axis.set_yticks(at, [row[0][:60].replace("$", r"\$") for row in rows])
@@ -61,19 +62,6 @@ def strip(above: list[np.ndarray], below: list[np.ndarray], title: str, caption:
     file = io.BytesIO()
     Image.fromarray(np.concatenate(rows)).save(file, format="PNG")
     return Plot(title, caption, "data:image/png;base64," + base64.b64encode(file.getvalue()).decode())
-
-
-def intervals(rows: list[tuple[str, float, float, float]], title: str, caption: str, zero: float | None = None) -> Plot:
-    """Values with their intervals (name, value, low, high), one below the other; a line at `zero` to compare with."""
-    figure, (axis,) = _canvas(1, 1, (6.4, 0.6 + 0.32 * len(rows)))
-    names, values, lows, highs = zip(*rows)
-    at = np.arange(len(rows))[::-1]
-    axis.hlines(at, lows, highs, color=MADE, linewidth=2)
-    axis.plot(values, at, "o", color=MADE, markersize=5)
-    axis.set_yticks(at, [name.replace("$", r"\$") for name in names])
-    if zero is not None:
-        axis.axvline(zero, color=REAL, linewidth=1, linestyle="--")
-    return Plot(title, caption, _svg(figure))
 
 
 def curves(lines: dict[str, tuple[np.ndarray, np.ndarray]], axes: tuple[str, str], title: str, caption: str) -> Plot:
