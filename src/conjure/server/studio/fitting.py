@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from typing import Any
 
 import gradio as gr
@@ -49,7 +50,7 @@ def page(house: House, pages: gr.Blocks) -> None:
     loss = gr.LinePlot(x="step", y="loss", color="of", label="Loss", height=240)
     with gr.Row():
         stop, on = gr.Button("Stop, and keep what was learnt"), gr.Button("Go on with it")
-    preview, seen = gr.HTML(label="Samples so far"), gr.State("")
+    preview, seen = gr.HTML(label="Samples so far"), gr.State([])
     clock = gr.Timer(SECONDS)
 
     app.change(told(of_app), app, [recipe, example, rules])
@@ -146,10 +147,10 @@ def tabular(data: str, schema: Any, rules: str) -> list[str]:
     return words + ([f"codec.rules=[{', '.join(map(_quoted, lines))}]"] if lines else [])
 
 
-def now(house: House, number: str | None, seen: str) -> tuple[str, Any, Any, str]:
-    """Where the watched fit is: in words, as curves, and its latest samples where they are not the ones seen."""
+def now(house: House, number: str | None, seen: list[str]) -> tuple[str, Any, Any, list[str]]:
+    """Where the watched fit is: in words; as curves, and its latest samples, where they are not the ones seen."""
     if not number:
-        return "", None, "", ""
+        return "", None, "", []
     job, lines = house.jobs.get(number), house.jobs.progress(number)  # type: ignore[union-attr]
     curves = [
         {"step": line["step"], "loss": value, "of": kind}
@@ -167,7 +168,9 @@ def now(house: House, number: str | None, seen: str) -> tuple[str, Any, Any, str
     words = [f"**{job['name']}**: {job['status']}{done}{behind}. {job['message']}", *map(_remark, warned)]
     sight, which = samples(house, job)
     frame = pd.DataFrame(curves, columns=["step", "loss", "of"]).astype({"step": float, "loss": float})
-    return "\n".join(words), frame, gr.skip() if which == seen else sight, which
+    shown = [f"{number} {len(curves)}", which]
+    parts = [gr.skip() if name in seen else part for name, part in zip(shown, (frame, sight))]
+    return "\n".join(words), *parts, shown
 
 
 def samples(house: House, job: dict[str, Any]) -> tuple[str, str]:
@@ -194,7 +197,8 @@ def _resumed(house: House, number: str | None) -> None:
 def fits(house: House, chosen: str | None = None) -> Any:
     """All fits as a dropdown's choices; after a reload the one that runs is watched."""
     known = house.jobs.all()  # type: ignore[union-attr]
-    choices = [(f"{job['name']} ({job['status']})", job["number"]) for job in known]
+    begun = [time.strftime("%d %b %H:%M", time.localtime(job["created"])) for job in known]
+    choices = [(f"{job['name']}, {when}", job["number"]) for job, when in zip(known, begun)]
     open_ones = sorted((job for job in known if job["status"] not in OVER), key=lambda job: job["status"] != RUNNING)
     return gr.Dropdown(choices=choices, value=chosen or next((job["number"] for job in open_ones), None))
 
