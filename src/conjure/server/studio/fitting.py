@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from math import nan
 from typing import Any
 
 import gradio as gr
@@ -15,6 +16,7 @@ from conjure.server import confined
 from conjure.server.errors import Refusal
 from conjure.server.forms import form
 from conjure.server.jobs import CANCELLED, FINISHED, OVER, QUEUED, RUNNING, Order
+from conjure.server.studio.curves import to_svg
 from conjure.server.studio.house import House, told
 from conjure.verbs import recipe_for
 
@@ -47,7 +49,7 @@ def page(house: House, pages: gr.Blocks) -> None:
     go = gr.Button("Fit", variant="primary")
     watched = gr.Dropdown([], label="Fits", interactive=True)
     status = gr.Markdown()
-    loss = gr.LinePlot(x="step", y="loss", color="of", label="Loss", height=240)
+    loss = gr.HTML(label="Loss")
     with gr.Row():
         stop, on = gr.Button("Stop, and keep what was learnt"), gr.Button("Go on with it")
     preview, seen = gr.HTML(label="Samples so far"), gr.State([])
@@ -150,15 +152,12 @@ def tabular(data: str, schema: Any, rules: str) -> list[str]:
 def now(house: House, number: str | None, seen: list[str]) -> tuple[str, Any, Any, list[str]]:
     """Where the watched fit is: in words; as curves, and its latest samples, where they are not the ones seen."""
     if not number:
-        return "", None, "", []
+        return "", "", "", []
     job, lines = house.jobs.get(number), house.jobs.progress(number)  # type: ignore[union-attr]
-    curves = [
-        {"step": line["step"], "loss": value, "of": kind}
-        for line in lines
-        if "step" in line
-        for kind, value in line["metrics"].items()
-        if kind in ("loss", "held_out") and value == value
-    ]
+    curves = {
+        kind: [(line["step"], value) for line in lines if (value := line.get("metrics", {}).get(kind, nan)) == value]
+        for kind in ("loss", "held_out")
+    }
     warned = [w for line in lines for w in line.get("warnings", [])] + [
         line["said"] for line in lines if "said" in line
     ]
@@ -167,9 +166,8 @@ def now(house: House, number: str | None, seen: list[str]) -> tuple[str, Any, An
     behind = f" {job['place']} before it" if job["status"] == QUEUED else ""
     words = [f"**{job['name']}**: {job['status']}{done}{behind}. {job['message']}", *map(_remark, warned)]
     sight, which = samples(house, job)
-    frame = pd.DataFrame(curves, columns=["step", "loss", "of"]).astype({"step": float, "loss": float})
-    shown = [f"{number} {len(curves)}", which]
-    parts = [gr.skip() if name in seen else part for name, part in zip(shown, (frame, sight))]
+    shown = [f"{number} {len(curves['loss'])}", which]
+    parts = [gr.skip() if name in seen else part for name, part in zip(shown, (to_svg(curves), sight))]
     return "\n".join(words), *parts, shown
 
 
