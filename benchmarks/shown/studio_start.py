@@ -15,6 +15,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         "| what | figure |",
         "|---|---|",
         f"| seconds until the page is there, median (all) | {f['median seconds']:.1f} ({spread}) |",
+        f"| CPU-seconds of it | {f['median CPU-seconds']:.1f} |",
         f"| the first page beyond gradio's own files, before compression | {f[BEYOND] / 1e6:.2f} MB |",
         "",
         "`python benchmarks/studio_start.py`",

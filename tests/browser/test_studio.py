@@ -123,6 +123,7 @@ def test_data_in_samples_and_report_out(browser, served: Served, csv: Path):
     expect(page.locator("table.rows").first).to_be_visible()
     expect(page.get_by_text(re.compile("patients.*finished"))).to_be_visible()
     expect(page.get_by_text("What the model makes now")).to_be_visible()
+    expect(page.get_by_role("img", name="Loss").locator("polyline").first).to_be_visible()
     shot(page, "fit")
 
     tab(page, "Sample")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
+from math import nan
 from typing import Any
 
 import gradio as gr
@@ -14,6 +16,7 @@ from conjure.server import confined
 from conjure.server.errors import Refusal
 from conjure.server.forms import form
 from conjure.server.jobs import CANCELLED, FINISHED, OVER, QUEUED, RUNNING, Order
+from conjure.server.studio.curves import to_svg
 from conjure.server.studio.house import House, told
 from conjure.verbs import recipe_for
 
@@ -46,10 +49,10 @@ def page(house: House, pages: gr.Blocks) -> None:
     go = gr.Button("Fit", variant="primary")
     watched = gr.Dropdown([], label="Fits", interactive=True)
     status = gr.Markdown()
-    loss = gr.LinePlot(x="step", y="loss", color="of", label="Loss", height=240)
+    loss = gr.HTML(label="Loss")
     with gr.Row():
         stop, on = gr.Button("Stop, and keep what was learnt"), gr.Button("Go on with it")
-    preview, seen = gr.HTML(label="Samples so far"), gr.State("")
+    preview, seen = gr.HTML(label="Samples so far"), gr.State([])
     clock = gr.Timer(SECONDS)
 
     app.change(told(of_app), app, [recipe, example, rules])
@@ -146,18 +149,15 @@ def tabular(data: str, schema: Any, rules: str) -> list[str]:
     return words + ([f"codec.rules=[{', '.join(map(_quoted, lines))}]"] if lines else [])
 
 
-def now(house: House, number: str | None, seen: str) -> tuple[str, Any, Any, str]:
-    """Where the watched fit is: in words, as curves, and its latest samples where they are not the ones seen."""
+def now(house: House, number: str | None, seen: list[str]) -> tuple[str, Any, Any, list[str]]:
+    """Where the watched fit is: in words; as curves, and its latest samples, where they are not the ones seen."""
     if not number:
-        return "", None, "", ""
+        return "", "", "", []
     job, lines = house.jobs.get(number), house.jobs.progress(number)  # type: ignore[union-attr]
-    curves = [
-        {"step": line["step"], "loss": value, "of": kind}
-        for line in lines
-        if "step" in line
-        for kind, value in line["metrics"].items()
-        if kind in ("loss", "held_out") and value == value
-    ]
+    curves = {
+        kind: [(line["step"], value) for line in lines if (value := line.get("metrics", {}).get(kind, nan)) == value]
+        for kind in ("loss", "held_out")
+    }
     warned = [w for line in lines for w in line.get("warnings", [])] + [
         line["said"] for line in lines if "said" in line
     ]
@@ -166,8 +166,9 @@ def now(house: House, number: str | None, seen: str) -> tuple[str, Any, Any, str
     behind = f" {job['place']} before it" if job["status"] == QUEUED else ""
     words = [f"**{job['name']}**: {job['status']}{done}{behind}. {job['message']}", *map(_remark, warned)]
     sight, which = samples(house, job)
-    frame = pd.DataFrame(curves, columns=["step", "loss", "of"]).astype({"step": float, "loss": float})
-    return "\n".join(words), frame, gr.skip() if which == seen else sight, which
+    shown = [f"{number} {len(curves['loss'])}", which]
+    parts = [gr.skip() if name in seen else part for name, part in zip(shown, (to_svg(curves), sight))]
+    return "\n".join(words), *parts, shown
 
 
 def samples(house: House, job: dict[str, Any]) -> tuple[str, str]:
@@ -194,7 +195,8 @@ def _resumed(house: House, number: str | None) -> None:
 def fits(house: House, chosen: str | None = None) -> Any:
     """All fits as a dropdown's choices; after a reload the one that runs is watched."""
     known = house.jobs.all()  # type: ignore[union-attr]
-    choices = [(f"{job['name']} ({job['status']})", job["number"]) for job in known]
+    begun = [time.strftime("%d %b %H:%M", time.localtime(job["created"])) for job in known]
+    choices = [(f"{job['name']}, {when}", job["number"]) for job, when in zip(known, begun)]
     open_ones = sorted((job for job in known if job["status"] not in OVER), key=lambda job: job["status"] != RUNNING)
     return gr.Dropdown(choices=choices, value=chosen or next((job["number"] for job in open_ones), None))
 
