@@ -29,6 +29,8 @@ def lines(found: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, title in TITLES.items():
+        if name in ("ctgan", "tvae"):
+            title += f", {found['epochs']} epochs"
         if one := found["validation"].get(name):
             each = [f"{one['f1'][k]:.2f}" for k in ("dos", "probe", "r2l", "u2r")]
             seen = cell(one["unseen_detected"], 2)

@@ -12,6 +12,7 @@ from conjure.metrics.extra import needs
 from conjure.metrics.figure import Figure, Report, Table
 from conjure.metrics.presentation import BONA_FIDE, Detection, detect, equal_error
 
+COIN = 0.5  # of a detector that guesses
 FEW = 100  # attacks of a species below which its error rate is hardly known
 Found = dict[str, Detection]
 
@@ -39,8 +40,8 @@ def judge(
     eer = _equal(scores[whole], species[whole])
     unseen = _thresholds_apart(scores, species) if apart is None else _detectors_apart(scores, species, apart)
     figures = [
-        Figure("D-EER", "error where the worst species' APCER meets BPCER", *eer, direction="down"),
-        Figure("ACER", "mean of the worst species' APCER and BPCER", *_acer(found), direction="down"),
+        Figure("D-EER", "error where the worst species' APCER meets BPCER", *eer, baseline=COIN, direction="down"),
+        Figure("ACER", "mean of the worst species' APCER and BPCER", *_acer(found), baseline=COIN, direction="down"),
         _rated("BPCER", "bona fide presentations turned away", found.bpcer),
         *(_rated(f"APCER, {k}", f"presentations of {k} let in", r) for k, r in found.apcer.items()),
         *(_rated(f"APCER, {k} left out", _meaning(k, apart), d.apcer[k]) for k, d in unseen.items()),
