@@ -229,3 +229,9 @@ def test_over_http_tables_are_a_zip_and_the_artifact_travels_whole(folder: Path,
         packed = client.get("/artifacts/shop/download").content
         assert client.put("/artifacts/again", content=packed).status_code == 201
         assert client.post("/artifacts/again/sample", json={"n": 2}).status_code == 200
+
+
+def test_no_name_and_no_key_is_in_the_artifact(folder: Path):
+    written = b"".join(p.read_bytes() for p in sorted((folder / "model").rglob("*")) if p.is_file())
+    real = shop(400)
+    assert not [v for v in [*real["customers"]["name"], *real["products"]["sku"]] if v.encode() in written]
