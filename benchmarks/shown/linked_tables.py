@@ -11,7 +11,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         fit, sample, links = large["fit"], large["sample"], large["links"]
         made += [
             f"**Linked tables**: {large['patients']:,} patients, {large['visits']:,} visits with known dependencies "
-            f"({found['machine']}, {found['day']}, commit {found['commit']}). Fit from CSV files "
+            f"({found['machine']}, {found['day']}, commit {large['commit']}). Fit from CSV files "
             f"{fit['cpu'] / 60:.1f} CPU-minutes, {fit['gigabytes']:.1f} GB at most; {links['children']:,} visits "
             f"sampled and written in {sample['cpu'] / 60:.1f} CPU-minutes. References that mean a row: "
             f"{links['integrity']:.0%}. Numbers of visits: total variation distance {links['variation']:.4f}, "

@@ -210,3 +210,28 @@ def test_a_damaged_table_is_named(folder: Path, tmp_path: Path):
         conjure.load(tmp_path / "model")
     manifest = json.loads((folder / "model" / "artifact.json").read_text())
     assert "tables/orders/model.safetensors" in manifest["files"]
+
+
+def test_over_http_tables_are_a_zip_and_the_artifact_travels_whole(folder: Path, tmp_path: Path):
+    pytest.importorskip("fastapi", reason="the server comes with the extra `serve`")
+    from starlette.testclient import TestClient
+
+    from conjure.server.app import create
+    from conjure.server.settings import Settings
+
+    app = create(Settings(root=tmp_path, artifacts={"shop": conjure.load(folder / "model").artifact}))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        answer = client.post("/artifacts/shop/sample", json={"n": 5, "given": {"customers.region": "north"}})
+        assert answer.status_code == 200, answer.text
+        (tmp_path / "made.zip").write_bytes(answer.content)
+        with zipfile.ZipFile(tmp_path / "made.zip") as archive:
+            assert pd.read_csv(archive.open("customers.csv"))["region"].tolist() == ["north"] * 5
+        packed = client.get("/artifacts/shop/download").content
+        assert client.put("/artifacts/again", content=packed).status_code == 201
+        assert client.post("/artifacts/again/sample", json={"n": 2}).status_code == 200
+
+
+def test_no_name_and_no_key_is_in_the_artifact(folder: Path):
+    written = b"".join(p.read_bytes() for p in sorted((folder / "model").rglob("*")) if p.is_file())
+    real = shop(400)
+    assert not [v for v in [*real["customers"]["name"], *real["products"]["sku"]] if v.encode() in written]

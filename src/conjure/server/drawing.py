@@ -103,8 +103,9 @@ class Drawer:
         """The first in line, and all behind it that can be drawn in the same go."""
         first = self._waiting.popleft()
         some, rest, total = [first], deque(), first.n
+        apart = self.artifact.recipe.domain != "linked"  # tables that refer to each other are not cut apart again
         for other in self._waiting:
-            if first.joins(other) and total + other.n <= TOGETHER:
+            if apart and first.joins(other) and total + other.n <= TOGETHER:
                 some.append(other)
                 total += other.n
             else:

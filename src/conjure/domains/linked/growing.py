@@ -61,8 +61,10 @@ class Growth:
         self.made: dict[str, Made] = {}
 
     def root(self, table: str, columns: Arrays, n: int) -> None:
-        """A root's rows, drawn already."""
-        self._keep(table, Made(n, columns))
+        """A root's rows, drawn already: what they refer to is matched."""
+        made = Made(n, columns)
+        self._matched(self.tables[table], made, np.arange(n), columns)
+        self._keep(table, made)
 
     def free(self, table: str, n: int, evidence: Tensor | None, asked: dict[str, Any]) -> None:
         """Rows of another root, under conditions where there are any."""
@@ -70,9 +72,9 @@ class Growth:
         made = Made(max(1, round(n * learnt.relation.ratio)), {})
         x = learnt.model.sample(made.rows, given=evidence, rng=self.rng)
         made.columns = learnt.codec.drawn(x, self.rng, asked)
-        if learnt.relation.wanted:
-            rows = np.arange(made.rows)
-            self._matched(learnt, made, rows, made.columns)
+        rows = np.arange(made.rows)
+        self._matched(learnt, made, rows, made.columns)
+        if learnt.relation.wanted and not asked:  # anew, given the parents that were there
             known = {n: self._told(learnt, made, n, rows) for names in learnt.relation.wanted.values() for n in names}
             made.columns = self._drawn(learnt, made.rows, known | self._set(learnt, made.columns), ())
         self._keep(table, made)
@@ -171,6 +173,8 @@ class Growth:
             link = next(k for k in self.ties.matched(learnt.relation.table) if k.column == column)
             place = made.place.setdefault(column, np.full(made.rows, -1, np.int64))
             parent = self.made[link.parent]
+            if not parent.rows:
+                continue
             used = np.bincount(place[place >= 0], minlength=parent.rows)
             meant = np.nan_to_num(parent.columns[self._count(link)]).astype(np.int64)
             stubs = np.repeat(np.arange(parent.rows), np.maximum(meant - used, 0))
