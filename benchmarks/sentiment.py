@@ -19,6 +19,7 @@ import io
 import math
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -214,18 +215,16 @@ def best_of(before: Any, asked: dict[str, Any], n: int) -> dict[str, Any]:
 
 def improved(before: Any, method: str, asked: dict[str, Any], words: argparse.Namespace, home: Path) -> Any:
     """(the writer improved by a method, its curve) from so many episodes, or minutes."""
+    shutil.rmtree(home / method, ignore_errors=True)  # of an earlier run that was kept
     reward, prompts = asked["reward"], [p for p, _ in asked["prompts"]]
     common = [f"training.device={words.device}", f"training.minutes={words.minutes}", *_threads(words)]
     common += [f"training.rate={words.rate}", *LORA]
     if method == "dpo":
         some = prompts[: words.episodes // K]
         written = prompting.write(before, some, K, Drawing(TOKENS, seed=3))
-        worth = np.array(reward([p for p in some for _ in range(K)], [c for few in written for c in few])).reshape(
-            -1, K
-        )
-        pairs = [
-            (p, few[int(w.argmax())], few[int(w.argmin())]) for p, few, w in zip(some, written, worth) if np.ptp(w) > 1
-        ]
+        worth = [np.array(reward([p] * K, few)) for p, few in zip(some, written)]
+        told = [(p, few, w) for p, few, w in zip(some, written, worth) if np.ptp(w) > 1]
+        pairs = [(p, few[int(w.argmax())], few[int(w.argmin())]) for p, few, w in told]
         how = How([*common, "training.epochs=2", "training.batch=32", "training.steps=100000", "objective.beta=0.1"])
         return aligning.prefer(before, pairs, home / method, how=how), []
     rows = words.batch // (GROUP if method == "grpo" else 1)
@@ -251,13 +250,13 @@ def main() -> None:
     words.add_argument("--episodes", type=int, default=9600, help="drawn by PPO, GRPO and DPO each")
     words.add_argument("--batch", type=int, default=64, help="episodes of an update")
     words.add_argument("--minutes", type=float, default=10.0, help="at most, of each method")
-    words.add_argument("--rate", type=float, default=0.0, help="of PPO, GRPO and DPO (0: 2e-3 small, 3e-4 else)")
+    words.add_argument("--rate", type=float, default=0.0, help="of PPO, GRPO and DPO (0: 1e-3 small, 3e-4 else)")
     words.add_argument("--kl", type=float, default=0.2, help="price of a nat, in log odds")
     words.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     words.add_argument("--keep", help="a folder for the writers; without it they are thrown away")
     asked = words.parse_args()
     small = asked.policy == "small"
-    asked.steps, asked.rate = asked.steps or (600 if small else 250), asked.rate or (2e-3 if small else 3e-4)
+    asked.steps, asked.rate = asked.steps or (600 if small else 250), asked.rate or (1e-3 if small else 3e-4)
     if asked.device == "auto":
         asked.device = "cuda" if torch.cuda.is_available() else "cpu"
     if asked.device == "cpu":
