@@ -18,6 +18,14 @@ TITLES = {
 }
 
 
+def spanned(value: dict[str, float] | None, sign: str = "") -> str:
+    """A figure with its interval, which one split alone does not have."""
+    if value is None:
+        return ""
+    mean, low, high = (f"{value[k]:{sign}.3f}" for k in ("mean", "low", "high"))
+    return mean if value["n"] == 1 else f"{mean} ({low} to {high})"
+
+
 def lines(found: dict[str, Any]) -> list[str]:
     made = [
         f"**NSL-KDD, five classes, attacks unseen** ({found['machine']}, {found['day']}, commit {found['commit']}): "
@@ -34,9 +42,6 @@ def lines(found: dict[str, Any]) -> list[str]:
         if one := found["validation"].get(name):
             each = [f"{one['f1'][k]:.2f}" for k in ("dos", "probe", "r2l", "u2r")]
             seen = cell(one["unseen_detected"], 2)
-            span = f"{one['macro_f1']['low']:.3f} to {one['macro_f1']['high']:.3f}"
-            figure = f"{one['macro_f1']['mean']:.3f} ({span})"
-            over = found.get("gains", {}).get(name)
-            gain = f"{over['mean']:+.3f} ({over['low']:+.3f} to {over['high']:+.3f})" if over else ""
+            figure, gain = spanned(one["macro_f1"]), spanned(found.get("gains", {}).get(name), "+")
             made.append(f"| {title} | {one['macro_f1']['n']} | {figure} | {gain} | " + " | ".join([*each, seen]) + " |")
     return [*made, "", "`python benchmarks/nsl_kdd.py`"]
