@@ -47,7 +47,7 @@ def choose(real: Grid, target: str | None, names: list[str]) -> Task | None:
     """
     if target is not None and target not in names:
         raise ConfigError(f"the target {target!r} is not a column that can be judged: {nearest(target, names)}")
-    if len(names) < 2:
+    if len(real.names[0]) + len(real.names[1]) < 2:
         return None  # there is nothing to predict it from
     for name in [target] if target else reversed(names):
         if kind := _kind(real, name):
