@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import secrets
 import shutil
@@ -154,6 +155,10 @@ def extract(archive: Path, folder: Path, most: int, members: re.Pattern[str] | N
                 made.append(place)
     except DAMAGED as error:
         raise Refusal(400, f"the archive cannot be read: {error}") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # of a full disk, say; this one is of an archive that points before its start
+            raise
+        raise Refusal(400, "the archive cannot be read: it points outside itself") from None
     if not made:
         raise Refusal(400, "the archive holds no file")
     return made

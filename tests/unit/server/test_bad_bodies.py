@@ -7,6 +7,7 @@ import io
 import json
 import resource
 import socket
+import struct
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -23,7 +24,9 @@ from conjure import artifact as artifacts
 from conjure.fitting import fit
 from conjure.server import child, uploads
 from conjure.server.app import create
+from conjure.server.errors import Refusal
 from conjure.server.settings import Limits, Settings
+from conjure.server.shelf import extract
 from conjure.verbs import recipe_for
 from tests.unit.server.live import Live, live
 
@@ -214,3 +217,15 @@ def test_an_archive_within_an_archive_is_not_unpacked_and_one_of_one_byte_a_file
     assert bomb.status_code == 413
     assert "times its size" in bomb.json()["error"]["message"]
     assert artifacts.occupied(tmp_path) is False
+
+
+def test_an_archive_that_points_before_its_start_is_damaged(tmp_path: Path):
+    place = tmp_path / "a.zip"
+    with zipfile.ZipFile(place, "w") as archive:
+        archive.writestr("rows.csv", "x,y\n1,2\n")
+    told = bytearray(place.read_bytes())
+    at = told.rfind(b"PK\x05\x06") + 16  # where the directory is said to begin
+    struct.pack_into("<I", told, at, struct.unpack_from("<I", told, at)[0] + 10)
+    place.write_bytes(told)
+    with pytest.raises(Refusal, match="points outside itself"):
+        extract(place, tmp_path / "out", 1 << 20)
