@@ -7,8 +7,8 @@ its log odds are the reward. Another (runs of letters, another third of the revi
 sentences of both thirds from nothing (`small`, byte pairs, 3 M parameters) or from SmolLM2, and goes on with the first
 words of sentences; prompts of the last third are the test. PPO, GRPO and DPO train adapters on equally many episodes,
 best-of-n draws n each time it is used. Distances are nats an episode from the writer, perplexity is that of held-out
-sentences. Results are written after each method. `small` takes a quarter of an hour of one core; a GPU is used where there is one
-(there also try --episodes 25600 --batch 128).
+sentences. Results are written after each method. `small` takes a quarter of an hour of one core; a GPU is used where
+there is one (there also try --episodes 51200 --batch 128).
 """
 
 from __future__ import annotations
