@@ -8,7 +8,7 @@ from typing import Any
 def lines(found: dict[str, Any]) -> list[str]:
     f = found["figures"]
     return [
-        f"**{f['clients']} clients ask for samples at once**, a small decoder, 32 tokens each, {f['seconds']:g} s on "
+        f"**{f['clients']} clients ask for samples at once**, a small decoder, {f['tokens a sample']} tokens each, {f['seconds']:g} s on "
         f"loopback ({found['machine']}, {found['day']}, commit {found['commit']}).",
         "",
         "| what | figure |",

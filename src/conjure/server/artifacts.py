@@ -100,7 +100,8 @@ def remove(request: Request, name: Name) -> None:
 @router.post("/artifacts/{name}/sample", response_class=Response)
 async def sample(request: Request, name: Name, asked: Sampling) -> Response:
     """New objects as a file. Headers tell seed and rows: `X-Conjure-Rows: a-b of N` of a draw of N under that seed."""
-    artifact = await asyncio.to_thread(request.app.state.shelf.get, name)
+    shelf: Shelf = request.app.state.shelf
+    artifact = shelf.given.get(name) or await asyncio.to_thread(shelf.get, name)
     drawers: Drawers = request.app.state.drawers
     given = confined.words(artifact, asked.given, request.app.state.uploads)
     with request.app.state.drawing.entered():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import socket
+import sys
 import time
 from types import FrameType
 from typing import Any
@@ -18,6 +19,7 @@ from conjure.server.connection import patient
 from conjure.server.service import Service
 from conjure.server.settings import Settings
 
+TURN = 5e-4  # seconds a thread may keep others from Python: answers are many short turns beside a draw's long one
 TRIED = 20  # ports beyond the wanted one that are looked at for one to offer
 
 
@@ -38,8 +40,9 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    found = socket.socket(family, kind)
+    known = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    family, kind, proto, _, address = known
+    found = socket.socket(family, kind, proto)  # said to be TCP, asyncio sends small answers at once (TCP_NODELAY)
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
@@ -109,6 +112,7 @@ def serve(settings: Settings, said: Any = print) -> None:
             said("anyone who can reach this address may use it: --api-key KEY asks for a key")
         gc.freeze()  # what is there stays there, and need not be looked through
         gc.enable()
+        sys.setswitchinterval(TURN)
         Server(app).run(sockets=[place])
     finally:
         place.close()
