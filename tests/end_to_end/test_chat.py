@@ -64,6 +64,11 @@ def test_an_export_is_read_wherever_an_artifact_is(terminal: Terminal, folder: P
     assert all(text.startswith("the") for text in made)
 
 
+def heard() -> None:
+    """Tests in the background of a shell ignore an interrupt, and so would what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are Unix's")
 def test_an_interrupt_stops_the_answer_and_keeps_the_conversation(tmp_path: Path):
     """Slow by the start of a process of its own, for a signal needs one."""
@@ -85,7 +90,9 @@ def test_an_interrupt_stops_the_answer_and_keeps_the_conversation(tmp_path: Path
         "1",
     ]
     command = [sys.executable, "-m", "conjure", *words]
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, preexec_fn=heard
+    )
     seen = ""
 
     def until(sign: str) -> None:
