@@ -141,7 +141,7 @@ def main() -> None:
 
 def compare(asked: argparse.Namespace, scale: dict[str, Any], name: str) -> None:
     """Runs of both in turn, and what came of them as JSON."""
-    theirs = peer_python("trl", ["trl==1.12.0", "peft==0.21.2"])
+    theirs = peer_python("trl-1.12", ["trl==1.12.0", "peft==0.21.2"])
     runs: dict[str, list[dict]] = {"conjure": [], "TRL 1.12.0": []}
     for seed in range(asked.repeats):
         tail = [json.dumps(scale | {"updates": asked.updates, "seed": seed})]
