@@ -25,7 +25,7 @@ def to_svg(curves: dict[str, list[tuple[float, float]]]) -> str:
         colour = COLOURS.get(name, "#2f855a")
         lines.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{placed}"/>')
         words = html.escape(name.replace("_", " "))
-        names.append(f'<text x="{WIDTH - 90}" y="{20 + 16 * at}" fill="{colour}">{words}</text>')
+        names.append(f'<text x="{WIDTH // 2 - 60 + 90 * at}" y="{HEIGHT - 4}" fill="{colour}">{words}</text>')
     numbers = [
         f'<text x="0" y="16">{high:.4g}</text><text x="0" y="{HEIGHT - BELOW - 4}">{low:.4g}</text>',
         f'<text x="{LEFT}" y="{HEIGHT - 4}">step {first:,.0f}</text>',
