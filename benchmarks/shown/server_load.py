@@ -8,8 +8,8 @@ from typing import Any
 def lines(found: dict[str, Any]) -> list[str]:
     f = found["figures"]
     return [
-        f"**{f['clients']} clients ask for samples at once**, a small decoder, {f['tokens a sample']} tokens each, {f['seconds']:g} s on "
-        f"loopback ({found['machine']}, {found['day']}, commit {found['commit']}).",
+        f"**{f['clients']} clients ask for samples at once**, a small decoder, {f['tokens a sample']} tokens each, "
+        f"{f['seconds']:g} s on loopback ({found['machine']}, {found['day']}, commit {found['commit']}).",
         "",
         "| what | figure |",
         "|---|---|",
