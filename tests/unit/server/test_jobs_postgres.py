@@ -13,7 +13,8 @@ from tests.unit.postgres import postgres  # noqa: F401 (a fixture)
 
 
 def test_a_fit_is_queued_run_and_found_again_by_another_server(url: str, tmp_path: Path):
-    order = Order("tables", "wine", "small", {"settings": ["training.epochs=1", "model.states=2"]}, None, 0)
+    settings = ["training.epochs=1", "training.threads=1", "model.states=2"]
+    order = Order("tables", "wine", str(tmp_path / "small"), {"settings": settings}, None, 0)
     jobs = Jobs(tmp_path, url)
     number = jobs.submit("small", order, {"app": "tables"})["number"]
     jobs.close()
