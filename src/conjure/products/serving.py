@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib.util
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +13,19 @@ from typing import Annotated
 import typer
 
 from conjure.core.errors import ConfigError
+
+
+@contextlib.contextmanager
+def unswept() -> Iterator[None]:
+    """No looking for garbage while all is imported: what comes is kept, and it is a quarter of the start.
+
+    The server turns it on again once it stands; a start that fails does so here.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def serve(
@@ -30,19 +45,19 @@ def serve(
     feedback: Annotated[str, typer.Option(metavar="URL", help="What is rated at /rating; else ROOT/feedback.db.")] = "",
 ) -> None:
     """Serve artifacts over HTTP; language models as OpenAI's clients know them."""
-    gc.disable()  # while all is imported: what comes is kept, and looking for garbage in it is a quarter of the start
-    try:
-        from conjure.server import opening, running
-        from conjure.server.settings import Limits, Settings
-    except ImportError as error:
-        raise ConfigError(f"serving needs the package {error.name}: pip install 'conjure[serve]'") from None
+    with unswept():
+        try:
+            from conjure.server import opening, running
+            from conjure.server.settings import Limits, Settings
+        except ImportError as error:
+            raise ConfigError(f"serving needs the package {error.name}: pip install 'conjure[serve]'") from None
 
-    keys, sites, limits = tuple(api_key or ()), tuple(origin or ()), Limits(waiting=waiting, rate=rate)
-    place = {"root": root, "store": store, "host": host, "port": port, "keys": keys, "origins": sites}
-    if studio is None:
-        studio = root is not None and importlib.util.find_spec("gradio") is not None
-    if studio and importlib.util.find_spec("gradio") is None:
-        raise ConfigError("the studio needs the package gradio: pip install 'conjure[studio]'")
-    place |= {"studio": studio, "preview": preview, "feedback": feedback}
-    asked = Settings(slots=slots, weights=weights, limits=limits, **place)
-    running.serve(replace(asked, artifacts=opening.named(artifacts or [])), typer.echo)
+        keys, sites, limits = tuple(api_key or ()), tuple(origin or ()), Limits(waiting=waiting, rate=rate)
+        place = {"root": root, "store": store, "host": host, "port": port, "keys": keys, "origins": sites}
+        if studio is None:
+            studio = root is not None and importlib.util.find_spec("gradio") is not None
+        if studio and importlib.util.find_spec("gradio") is None:
+            raise ConfigError("the studio needs the package gradio: pip install 'conjure[studio]'")
+        place |= {"studio": studio, "preview": preview, "feedback": feedback}
+        asked = Settings(slots=slots, weights=weights, limits=limits, **place)
+        running.serve(replace(asked, artifacts=opening.named(artifacts or [])), typer.echo)
