@@ -22,6 +22,7 @@ from conjure.models.decoding import Choice
 
 TRIES = 8  # drafts a piece is chosen from: that with the fewest faults of what was asked
 TEMPERATURE = 0.9
+_OWN = {"bars": "bars stand", "meter": "meter stands", "form": "form stands"}
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,10 @@ def write(artifact: Artifact, sketch: Sketch, given: dict[str, Any] | None, seed
     rng = generator(seed, "compose")
     x = artifact.model.sample(TRIES, given=condition, rng=rng, choice=Choice(TEMPERATURE), **limits)
     drafts = [rules.certified(one, sketch.plan, sketch.given) for one in form.decode(x, plans)]
-    best = min(drafts, key=lambda one: (_broken(one), len(leading.faults(one))))
+    prints, given_ = artifact.codec.prints, sketch.given  # type: ignore[attr-defined]
+    copied = [prints is not None and prints.copied(one, given_) for one in drafts]
+    order = [(_broken(one), taken, len(leading.faults(one))) for one, taken in zip(drafts, copied)]
+    best = artifact.codec.compared(drafts[order.index(min(order))], rules.copies, given_)  # type: ignore[attr-defined]
     labels = tuple(replace(part, name=name_of(form, v)) for v, part in enumerate(best.parts))
     return replace(best, parts=labels)
 
@@ -197,9 +201,9 @@ def _without(form: Voices, one: Piece, missing: list[int]) -> Piece:
 
 def _plan(form: Voices, one: Piece, frames: int, given: dict[str, Any] | None) -> Plan:
     """The plan of a piece that is there: its metre, key, tempo; key and tempo may be asked for otherwise."""
-    told = {k: v for k, v in (given or {}).items() if k not in ("bars", "meter")}
-    if taken := [k for k in ("bars", "meter") if k in (given or {})]:
-        raise ConfigError(f"--given {taken[0]} and the piece contradict each other: its own {taken[0]} stand")
+    told = {k: v for k, v in (given or {}).items() if k not in ("bars", "meter", "form")}
+    if taken := [k for k in ("bars", "meter", "form") if k in (given or {})]:
+        raise ConfigError(f"--given {taken[0]} and the piece contradict each other: its own {_OWN[taken[0]]}")
     asked = words.plans(form, told, 1)[0]
     key = asked.key if "key" in told else one.key
     tempo = asked.tempo if "tempo" in told else one.tempos[0][1]

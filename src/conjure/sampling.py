@@ -13,6 +13,7 @@ from conjure.core.errors import ConfigError
 from conjure.core.rng import generator
 
 ATTEMPTS = 50  # draws made to meet a condition that evidence cannot say exactly
+REDRAWS = 8  # draws of a row that breaks a rule
 
 
 @torch.no_grad()
@@ -30,6 +31,8 @@ def sample(artifact: Artifact, n: int, *, given: dict[str, Any] | None = None, s
     x = artifact.model.sample(n, given=condition, rng=generator(seed, "sample"), **limits)
     if given and hasattr(artifact.codec, "fits"):
         x = _fitting(artifact, x, condition, (given, seed))
+    if given and hasattr(artifact.codec, "unmet"):
+        x = _anew(artifact, x, condition, (given, seed))
     return artifact.codec.decode(x, generator(seed, "decode"), given)
 
 
@@ -47,6 +50,19 @@ def _fitting(artifact: Artifact, x: Tensor, condition: Tensor | None, asked: tup
             break
         x = artifact.model.sample(n, given=condition, rng=generator(seed, "sample", attempt))
     return torch.cat([*kept, rest, x])[:n]
+
+
+def _anew(artifact: Artifact, x: Tensor, condition: Tensor | None, asked: tuple[dict[str, Any], int]) -> Tensor:
+    """The rows that break what was asked are drawn again in their place, each under its own condition, a few times."""
+    given, seed = asked
+    codec: Any = artifact.codec
+    for attempt in range(REDRAWS):
+        if not (rows := codec.unmet(x, given)):
+            break
+        own = condition if condition is None or len(condition) < len(x) else condition[rows]
+        limits = codec.limits(given, len(x), rows)
+        x[rows] = artifact.model.sample(len(rows), given=own, rng=generator(seed, "anew", attempt), **limits)
+    return x
 
 
 def read_questions(artifact: Artifact, data: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -104,14 +105,19 @@ class Autoregression(Model, ABC):
         given: Tensor | None = None,
         rng: torch.Generator | None = None,
         choice: Choice | None = None,
+        allow: Tensor | None = None,
     ) -> Tensor:
         """n sequences, drawn token by token from what is remembered of those before.
 
-        Without labels, `given` is a frame (N or 1, T): tokens to keep, and -1 where one is to be drawn.
-        A stream has no beginning of its own: without a frame its first token is drawn evenly.
+        allow: which tokens may be drawn at all, bool (V,). Without labels, `given` is a frame (N or 1, T): tokens to
+        keep, and -1 where one is to be drawn. A stream has no beginning of its own: without a frame its first token is
+        drawn evenly.
         """
         space: Tokens = self.space  # type: ignore[assignment]
         frame, labels = self._frame(n, given, rng)
+        if allow is not None:
+            barred = tuple((token, -math.inf) for token in (~allow).nonzero().flatten().tolist())
+            choice = replace(choice or Choice(), bias=barred)
         parts = []
         for start in range(0, n, ROWS):
             rows = slice(start, start + ROWS)

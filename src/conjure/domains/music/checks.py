@@ -30,8 +30,8 @@ def steps(one: Piece, part: int) -> np.ndarray:
 
 
 def runs(one: Piece, length: int) -> Iterator[tuple[bytes, int]]:
-    """(run, tick) of every run of `length` notes of a part, as intervals and times between them."""
-    for part in range(len(one.parts)):
+    """(run, tick) of every run of `length` notes of a part with pitches, as intervals and times between them."""
+    for part in (at for at, kind in enumerate(one.parts) if not kind.drums):
         moves = np.ascontiguousarray(steps(one, part), np.int32)
         starts = one.voice(part)[:, START]
         for at in range(len(moves) - length + 2):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -13,9 +13,11 @@ from conjure.core.config import fill
 from conjure.core.errors import ConfigError
 from conjure.core.space import Dense, Space, Tokens
 from conjure.domains.music import checks, features, leading, words
+from conjure.domains.music.copies import Prints
+from conjure.domains.music.events import ASKING as EVENT_WORDS
 from conjure.domains.music.events import EventFacts, Events
 from conjure.domains.music.passages import Melodies, Rolls, Span
-from conjure.domains.music.piece import TICKS, Pieces
+from conjure.domains.music.piece import TICKS, Piece, Pieces
 from conjure.domains.music.rules import Rules
 from conjure.domains.music.sets import SetFacts, Sets
 from conjure.domains.music.voices import CHANNELS, Facts, Voices
@@ -36,7 +38,8 @@ class MusicCodec:
         step: frames to a quarter note. voices: 0 takes as many as the pieces have, at most 8. frames: of the longest
         section; longer pieces are cut where a bar begins. transpose: training shows every piece in all keys. upwards: a
         set is written from its lowest note. Events are `vocab` tokens (BPE; 0: none joined), seen `context` at a time,
-        `length` of them a sample.
+        `length` of them a sample. prints: fingerprints of the training pieces stay with the model, so that all it makes
+        is compared with them (`copies.py`).
         """
 
         layout: Literal["voices", "sets", "events", "melodies", "rolls"] = "voices"
@@ -48,6 +51,7 @@ class MusicCodec:
         vocab: int = 0
         context: int = 256
         length: int = 512
+        prints: bool = True
 
         def __post_init__(self) -> None:
             if self.step < 1 or TICKS % self.step:
@@ -59,8 +63,10 @@ class MusicCodec:
 
     FILES = ("prompt",)  # words of a condition that name files
 
-    def __init__(self, config: MusicCodec.Config, form: Form, notes: tuple[str, ...] = ()):
-        self.config, self.form, self.notes = config, form, list(notes)
+    def __init__(
+        self, config: MusicCodec.Config, form: Form, notes: tuple[str, ...] = (), prints: Prints | None = None
+    ):
+        self.config, self.form, self.notes, self.prints = config, form, list(notes), prints
         self.given_space: Tokens | None = None
         self.space: Space
         if isinstance(form, Voices):
@@ -78,15 +84,18 @@ class MusicCodec:
     @classmethod
     def learn(cls, pieces: Pieces, config: MusicCodec.Config) -> MusicCodec:
         """What the layout needs to know of training pieces; DataError where they do not suit it."""
+        step, transpose = config.step, config.transpose
+        form: Form
         if config.layout == "sets":
-            return cls(config, Sets.learn(pieces, config.step, config.transpose, config.upwards), pieces.notes)
-        if config.layout == "events":
-            return cls(config, Events.learn(pieces, config.vocab, config.context, config.transpose), pieces.notes)
-        if config.layout in PASSAGES:
-            form = PASSAGES[config.layout].learn(pieces, config.step, config.frames, config.transpose)
-            return cls(config, form, pieces.notes)
-        form = Voices.learn(pieces, config.step, config.voices, config.frames, config.transpose)
-        return cls(config, form, pieces.notes)
+            form = Sets.learn(pieces, step, transpose, config.upwards)
+        elif config.layout == "events":
+            form = Events.learn(pieces, config.vocab, config.context, transpose)
+        elif config.layout in PASSAGES:
+            form = PASSAGES[config.layout].learn(pieces, step, config.frames, transpose)
+        else:
+            form = Voices.learn(pieces, step, config.voices, config.frames, transpose)
+        prints = Prints.of(pieces, form.heard) if config.prints else None
+        return cls(config, form, pieces.notes, prints)
 
     @property
     def judging(self) -> dict[str, Callable[..., Any]]:
@@ -96,6 +105,7 @@ class MusicCodec:
             "faults": leading.faults,
             "runs": checks.runs,
             "place": leading.place,
+            "heard": self.form.heard,
         }
 
     def describe(self) -> str:
@@ -116,53 +126,83 @@ class MusicCodec:
 
     def decode(self, x: Tensor, rng: torch.Generator | None = None, given: dict[str, Any] | None = None) -> Pieces:
         """Pieces again, in the frames that `condition` asked for, each with its certificate."""
-        if not isinstance(self.form, Voices):
-            return self.form.decode(x)
-        plans = words.plans(self.form, given or {}, len(x))
         rules = Rules.of(given or {})
-        made = self.form.decode(x, plans)
-        return Pieces(tuple(rules.certified(one, plan) for one, plan in zip(made, plans)))
+        if isinstance(self.form, Voices):
+            plans = words.plans(self.form, given or {}, len(x))
+            made = [rules.certified(one, plan) for one, plan in zip(self.form.decode(x, plans), plans)]
+        else:
+            made = self.form.decode(x)
+        if isinstance(self.form, Events):
+            made = [self.form.certified(one, given or {}) for one in made]
+        return Pieces(tuple(self.compared(one, rules.copies) for one in made))
+
+    def compared(self, one: Piece, asked: bool = False, given: Piece | None = None) -> Piece:
+        """The piece with what its certificate says of copies of training pieces."""
+        if self.prints is not None:
+            return self.prints.certified(one, asked, given)
+        return replace(one, certificate={**one.certificate, "copies": "not compared: the model keeps no fingerprints"})
 
     def condition(self, given: dict[str, Any], n: int) -> Tensor | None:
         """The condition (N, T, 5 + V) from words, see `words.plans`; of events a frame, see `events.py`.
 
         ConfigError names an unknown or impossible word.
         """
+        rules = Rules.of(given)
+        if rules.copies and self.prints is None:
+            raise ConfigError(
+                "this model keeps no fingerprints of its training pieces, so copies=no cannot be honoured"
+            )
+        if isinstance(self.form, Voices):
+            return self.form.frame(words.plans(self.form, given, n))
+        told = {name: word for name, word in given.items() if name != "copies"}
         if isinstance(self.form, Events):
-            return self.form.condition(given, self.config.length)
-        if not isinstance(self.form, Voices):
-            if given:
-                raise ConfigError(f"--given {next(iter(given))}= has no meaning for a model of {self.config.layout}")
-            return None
-        Rules.of(given)
-        return self.form.frame(words.plans(self.form, given, n))
+            return self.form.condition(told, self.config.length)
+        if told:
+            raise ConfigError(f"--given {next(iter(told))}= has no meaning for a model of {self.config.layout}")
+        return None
 
     @property
     def asking(self) -> dict[str, str]:
         """The words of a condition, and what each can be."""
         if isinstance(self.form, Events):
-            return {"length": "how many events, a whole number"}
+            return EVENT_WORDS
         return words.ASKING if isinstance(self.form, Voices) else {}
 
-    def limits(self, given: dict[str, Any], n: int) -> dict[str, Callable[..., Any]]:
-        """What the model's `sample` is told to hold to, beside the condition."""
+    def limits(self, given: dict[str, Any], n: int, rows: Sequence[int] | None = None) -> dict[str, Any]:
+        """What the model's `sample` is told to hold to, beside the condition; rows: only these of the n."""
+        if isinstance(self.form, Events):
+            return self.form.limits(given)
         if not isinstance(self.form, Voices):
             return {}
+        rules, plans = Rules.of(given), words.plans(self.form, given, n)
+        plans = plans if rows is None else [plans[row] for row in rows]
+        return {"allow": rules.allow(self.form, plans)} if rules.any or plans[0].form else {}
+
+    def unmet(self, x: Tensor, given: dict[str, Any]) -> list[int]:
+        """Rows that break a rule asked for, which are worth another draw."""
         rules = Rules.of(given)
-        return {"allow": rules.allow(self.form, words.plans(self.form, given, n))} if rules.any else {}
+        if not (rules.any or rules.copies):
+            return []
+        made = self.decode(x, None, given)
+        return [row for row, one in enumerate(made) if any(t.startswith("does not") for t in one.certificate.values())]
 
     def state(self) -> dict[str, Any]:
-        return {"config": asdict(self.config), "facts": asdict(self.form.facts)}
+        prints = {} if self.prints is None else {"prints": self.prints.state()}
+        return {"config": asdict(self.config), "facts": asdict(self.form.facts), **prints}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> MusicCodec:
         config = fill(cls.Config, state["config"], "codec")
+        step, transpose = config.step, config.transpose
+        form: Form
         if config.layout == "sets":
-            return cls(config, Sets(config.step, config.transpose, config.upwards, SetFacts(**state["facts"])))
-        if config.layout == "events":
-            return cls(config, Events(config.transpose, EventFacts(**state["facts"])))
-        if config.layout in PASSAGES:
-            return cls(config, PASSAGES[config.layout](config.step, config.transpose, Span(**state["facts"])))
-        facts = Facts(**state["facts"])
-        facts.shapes = [[s[0], tuple(tuple(m) for m in s[1]), *s[2:]] for s in facts.shapes]
-        return cls(config, Voices(config.step, config.transpose, facts))
+            form = Sets(step, transpose, config.upwards, SetFacts(**state["facts"]))
+        elif config.layout == "events":
+            form = Events(transpose, EventFacts(**state["facts"]))
+        elif config.layout in PASSAGES:
+            form = PASSAGES[config.layout](step, transpose, Span(**state["facts"]))
+        else:
+            facts = Facts(**state["facts"])
+            facts.shapes = [[s[0], tuple(tuple(m) for m in s[1]), *s[2:]] for s in facts.shapes]
+            form = Voices(step, transpose, facts)
+        return cls(config, form, prints=Prints.from_state(state["prints"]) if "prints" in state else None)

@@ -7,7 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +17,29 @@ from torch import Tensor
 
 from conjure.core.config import nearest
 from conjure.core.errors import ConfigError, DataError
+from conjure.domains.music import instruments
 from conjure.domains.music.midi import from_score, to_symusic
-from conjure.domains.music.piece import Piece, Pieces
+from conjure.domains.music.piece import Part, Piece, Pieces
 from conjure.domains.music.voices import SHIFTS
 from conjure.domains.protocol import Encoded
 
 METERS = {2: [2, 3, 4], 4: [1, 2, 3, 4, 5, 6, 7], 8: [3, 5, 6, 7, 8, 9, 12], 16: [6, 9, 12]}
 FILE = "tokenizer.json"
-GIVEN = ("length", "prompt")
+ASKING = {
+    "length": "how many events, a whole number",
+    "instrument": "the only instruments that play, as many as you like: flute,bass,drums",
+}
+GIVEN = (*ASKING, "prompt")
+PROGRAM = "Program_"
 
 
 @dataclass(frozen=True)
 class EventFacts:
-    """The tokenizer as miditok writes it, and how far a model looks back."""
+    """The tokenizer as miditok writes it, how far a model looks back, and the programs of the training pieces."""
 
     tokenizer: dict[str, Any]
     context: int
+    programs: list[int] = field(default_factory=list)
 
 
 class Events:
@@ -74,7 +81,8 @@ class Events:
                 tokenizer.train(vocab_size=vocab, files_paths=files)
             tokenizer.save(folder, filename=FILE)
             state = json.loads((Path(folder) / FILE).read_text("utf-8"))
-        return cls(transpose, EventFacts(state, context))
+        known = {_program(part) for one in pieces for part in one.parts}
+        return cls(transpose, EventFacts(state, context, sorted(known)))
 
     def describe(self) -> str:
         return f"events of all instruments in one stream: {self.end} tokens, seen {self.facts.context} at a time"
@@ -99,6 +107,44 @@ class Events:
         with _calm():
             found = self.tokenizer.encode(to_symusic(one))
         return np.asarray(found.ids, np.int64)
+
+    def heard(self, one: Piece) -> Piece:
+        """A piece as these events write it."""
+        return self.decode(torch.from_numpy(self.tokens(one))[None])[0]
+
+    def limits(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Which tokens may be drawn, "allow" (V,): those of no instrument, and those of the instruments asked for.
+
+        ConfigError for an instrument that no training piece has.
+        """
+        if "instrument" not in given:
+            return {}
+        asked = set(instruments.programs(str(given["instrument"])))
+        if missing := asked - set(self.facts.programs):
+            known = ", ".join(map(instruments.name_of, self.facts.programs))
+            raise ConfigError(f"no training piece has {instruments.name_of(min(missing))}; they have: {known}")
+        return {"allow": torch.tensor([self._programs(token) <= asked for token in range(self.end)] + [True])}
+
+    def certified(self, one: Piece, given: dict[str, Any]) -> Piece:
+        """The piece with whether it has the instruments asked for, and no others."""
+        if "instrument" not in given:
+            return one
+        asked = set(instruments.programs(str(given["instrument"])))
+        played = dict.fromkeys(map(_program, one.parts))
+        odd = [instruments.name_of(program) for program in played if program not in asked]
+        names = ", ".join(map(instruments.name_of, played)) or "nothing plays"
+        text = f"does not hold: {odd[0]} plays too" if odd else f"holds: {names}"
+        return replace(one, certificate={**one.certificate, "instrument": text})
+
+    def _programs(self, token: int) -> set[int]:
+        """The programs that a token, joined of several or not, names."""
+        if not self.tokenizer.is_trained:
+            tokens = [self.tokenizer[token]]
+        else:
+            sequence = _miditok().TokSequence(ids=[token], are_ids_encoded=True)
+            self.tokenizer.decode_token_ids(sequence)
+            tokens = sequence.tokens
+        return {int(word[len(PROGRAM) :]) for word in tokens if str(word).startswith(PROGRAM)}
 
     def decode(self, x: Tensor) -> Pieces:
         """Pieces of rows (N, T), each up to its first end token; those that hold no note are kept, empty."""
@@ -129,6 +175,10 @@ class Events:
         if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
             raise ConfigError(f"--given length={text} should be a whole number above zero")
         return torch.cat([torch.from_numpy(start).long(), torch.full((int(text),), -1)]).unsqueeze(0)
+
+
+def _program(part: Part) -> int:
+    return instruments.DRUMS if part.drums else part.program
 
 
 def _miditok() -> Any:

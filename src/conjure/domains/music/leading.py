@@ -79,10 +79,16 @@ def faults(one: Piece) -> list[Fault]:
     return [*parallels(one), *crossings(one), *leaps(one)]
 
 
+def bar_of(one: Piece, ticks: np.ndarray) -> np.ndarray:
+    """The number of the bar that each tick is in, counted from 1; an upbeat is bar 0."""
+    starts = np.array([start for start, _ in bar_lines(one, max(one.end, int(ticks.max(initial=0)) + 1))])
+    return np.searchsorted(starts, ticks, side="right") - int(starts[0] < 0)
+
+
 def place(one: Piece, tick: int) -> str:
     """A tick in a reader's words: bar and beat, counted from 1; an upbeat is bar 0."""
     lines = bar_lines(one, max(one.end, tick + 1))
-    at = max(i for i, (start, _) in enumerate(lines) if start <= tick)
-    number = at if lines[0][0] < 0 else at + 1
+    number = int(bar_of(one, np.array([tick]))[0])
+    start = lines[number - int(lines[0][0] >= 0)][0]
     value = next(m[2] for m in reversed(one.meters) if m[0] <= tick)
-    return f"bar {number}, beat {(tick - lines[at][0]) * value / 96 + 1:g}"
+    return f"bar {number}, beat {(tick - start) * value / 96 + 1:g}"

@@ -58,6 +58,10 @@ class Melodies:
                     rows.append(part)
         return Encoded(torch.from_numpy(np.stack(rows).astype(np.int16)))
 
+    def heard(self, one: Piece) -> Piece:
+        """The whole melody of a piece on the grid."""
+        return from_tokens(to_tokens(_melody(one), 0, self.step), 0, self.step, ("Melody",), meters=one.meters)
+
     def decode(self, x: Tensor) -> Pieces:
         made = (from_tokens(row[:, None], self.facts.low, self.step, ("Melody",)) for row in x.numpy())
         return Pieces(tuple(made))
@@ -95,18 +99,26 @@ class Rolls:
         x = np.stack(rows).astype(np.float32) * 2 - 1
         return Encoded(torch.from_numpy(x[:, None]))
 
+    def heard(self, one: Piece) -> Piece:
+        """All keys of a piece on the grid."""
+        line = separate(one)
+        span = Span(*(int(f(line.notes[:, PITCH])) for f in (np.min, np.max)), self.facts.frames)
+        return _from_roll(_heard(line, span, self.step), span.low, self.step, line)
+
     def decode(self, x: Tensor) -> Pieces:
         """Notes where a picture is above 0; neighbours in time are one note."""
-        width, made = TICKS // self.step, []
-        for picture in (x[:, 0] > 0).numpy():
-            edges = np.diff(np.pad(picture.astype(np.int8), ((1, 1), (0, 0))), axis=0)
-            rows = []
-            for p in np.flatnonzero(picture.any(0)).tolist():
-                begins, ends = np.flatnonzero(edges[:, p] == 1), np.flatnonzero(edges[:, p] == -1)
-                pairs = zip(begins.tolist(), ends.tolist())
-                rows += [(a * width, (b - a) * width, p + self.facts.low, LOUD, 0) for a, b in pairs]
-            made.append(piece(np.array(rows, np.int32).reshape(-1, 5), (Part("Keys"),)))
-        return Pieces(tuple(made))
+        blank = Piece(np.zeros((0, 5), np.int32), ())
+        return Pieces(tuple(_from_roll(row, self.facts.low, self.step, blank) for row in (x[:, 0] > 0).numpy()))
+
+
+def _from_roll(picture: np.ndarray, low: int, step: int, like: Piece) -> Piece:
+    """A piece of what sounds, bool (T, P) from pitch `low` on, in the metres of another."""
+    width, rows = TICKS // step, []
+    edges = np.diff(np.pad(picture.astype(np.int8), ((1, 1), (0, 0))), axis=0)
+    for p in np.flatnonzero(picture.any(0)).tolist():
+        begins, ends = np.flatnonzero(edges[:, p] == 1), np.flatnonzero(edges[:, p] == -1)
+        rows += [(a * width, (b - a) * width, p + low, LOUD, 0) for a, b in zip(begins.tolist(), ends.tolist())]
+    return piece(np.array(rows, np.int32).reshape(-1, 5), (Part("Keys"),), meters=like.meters)
 
 
 def _span(lines: list[Piece], frames: int, transpose: bool) -> Span:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,12 +14,13 @@ from conjure.core.config import nearest
 from conjure.core.errors import ConfigError
 from conjure.domains.music import leading
 from conjure.domains.music.grids import HOLD, LOWEST, SILENT
+from conjure.domains.music.instruments import name_of
 from conjure.domains.music.piece import LENGTH, PART, PITCH, START, TICKS, Piece, bar_lines, key_name
 
 if TYPE_CHECKING:
     from conjure.domains.music.voices import Plan, Voices
 
-RULES = ("range", "scale", "parallels", "crossing", "end")
+RULES = ("range", "scale", "parallels", "crossing", "end", "copies")
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 9, 10, 11))  # minor with the raised sixth and seventh
 TRIADS = ((0, 4, 7), (0, 3, 4, 7))  # minor pieces may end in major
 LAST = TICKS  # the last quarter note is where the end is looked at
@@ -28,7 +30,7 @@ LAST = TICKS  # the last quarter note is where the end is looked at
 class Rules:
     """range: "voices" (those of the training pieces) or LOW-HIGH for all voices; scale: only notes of the key;
     parallels: no parallel fifths and octaves; crossing: no voice above the one before; end: on the tonic's triad, its
-    root in the lowest voice.
+    root in the lowest voice; copies: no run of 16 notes of a training piece (looked at afterwards, see `copies.py`).
     """
 
     range: str = ""
@@ -36,11 +38,12 @@ class Rules:
     parallels: bool = False
     crossing: bool = False
     end: bool = False
+    copies: bool = False
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> Rules:
-        """From words: range=voices or 48-79, scale=key, parallels=no, crossing=no, end=tonic; else ConfigError."""
-        wanted = {"scale": "key", "parallels": "no", "crossing": "no", "end": "tonic"}
+        """From words: range=voices or 48-79, scale=key, parallels, crossing, copies=no, end=tonic; else ConfigError."""
+        wanted = {"scale": "key", "parallels": "no", "crossing": "no", "end": "tonic", "copies": "no"}
         for name, word in wanted.items():
             if name in given and str(given[name]) != word:
                 raise ConfigError(f"{name} is {given[name]!r}: {nearest(str(given[name]), [word])}")
@@ -51,7 +54,8 @@ class Rules:
 
     @property
     def any(self) -> bool:
-        return self != Rules()
+        """Whether notes are masked while they are drawn."""
+        return replace(self, copies=False) != Rules()
 
     def allow(self, form: Voices, plans: list[Plan], known: Tensor | None = None) -> Callable[[Any], list[Tensor]]:
         """What `models/chords.py` asks before each note. known: tokens (N, T, V) given, -1 elsewhere.
@@ -60,17 +64,20 @@ class Rules:
         """
         masks = [self._static(form, plan) for plan in plans]
         ranges, keys, ends = (torch.stack([m[k] for m in masks]) for k in range(3))  # (N, V, vocab)
-        lasts = torch.tensor([plan.frames - LAST * form.step // TICKS for plan in plans])
+        lasts = _last_frames(form, plans)
+        forms = any(plan.form for plan in plans)
         sounds = None if known is None else _sounding(known)
 
         def allow(at: Any) -> list[Tensor]:
             rows = slice(at.first, at.first + len(at.x))
             found, v = [], at.voice
             before = at.before[:, v]
+            if forms:
+                found.append(_repeats(plans[rows], at, form.vocab))
             if self.range:
                 found.append(ranges[rows, v])
             if self.end:
-                late = (at.frame >= lasts[rows])[:, None]
+                late = lasts[rows, at.frame][:, None]
                 here = ends[rows, v].clone()
                 here[:, HOLD] = here.gather(1, before[:, None]).squeeze(1) & (before >= LOWEST)
                 found.append(here | ~late)
@@ -100,8 +107,12 @@ class Rules:
             found["key"] = (
                 f"holds: {key_name(heard)}" if same else f"sounds like {key_name(heard)}, not {key_name(plan.key)}"
             )
+        if plan.form:
+            found["form"] = plan.form.certificate(one, plan.step)
+        if plan.programs:
+            found["instrument"] = "holds: " + ", ".join(dict.fromkeys(name_of(p.program) for p in one.parts))
         for name in RULES:
-            if getattr(self, name):
+            if getattr(self, name) and name != "copies":
                 faults = getattr(self, f"_check_{name}")(one, plan)
                 found[name] = "holds" if not faults else f"does not hold: {_first(faults)}{_why(one, faults, given)}"
         return replace(one, certificate=found)
@@ -176,6 +187,26 @@ class Rules:
             return [leading.Fault("the lowest voice does not end on the tonic", tick, (len(one.parts) - 1,))]
         odd = [n for n in ends if (n[PITCH] - tonic) % 12 not in TRIADS[mode]]
         return [leading.Fault("a last note outside the tonic's triad", tick, (int(n[PART]),)) for n in odd]
+
+
+def _last_frames(form: Voices, plans: list[Plan]) -> Tensor:
+    """Where the end is (N, T): the last quarter note of each plan, and the frames that it repeats."""
+    found = torch.zeros(len(plans), form.facts.frames, dtype=torch.bool)
+    for row, plan in enumerate(plans):
+        found[row, max(0, plan.frames - LAST * form.step // TICKS) : plan.frames] = True
+        for frame in found[row].nonzero().flatten().tolist() if plan.form else ():
+            if (source := plan.form.sources[frame]) >= 0:  # type: ignore[union-attr]
+                found[row, source] = True
+    return found
+
+
+def _repeats(plans: list[Plan], at: Any, vocab: int) -> Tensor:
+    """What a form leaves of the tokens of this frame (N, vocab)."""
+    found, x = np.ones((len(plans), vocab), bool), at.x.numpy()
+    for row, plan in enumerate(plans):
+        if plan.form:
+            found[row] = plan.form.allowed(at.frame, at.voice, x[row : row + 1], vocab)[0]
+    return torch.from_numpy(found)
 
 
 def _span(text: str) -> tuple[int, int] | None:

@@ -65,6 +65,10 @@ class Sets:
         x = np.concatenate([np.where(base > 0, np.clip(base + s, 1, KEYS), 0) for s in shifts])
         return Encoded(torch.from_numpy(x.astype(np.int16)), torch.from_numpy(np.concatenate([mask] * len(shifts))))
 
+    def heard(self, one: Piece) -> Piece:
+        """A piece as this layout writes it: keys in one part, on the grid."""
+        return self.decode(self.encode(Pieces((one,))).x[:, : -(-one.end * self.step // TICKS)]).items[0]
+
     def decode(self, x: Tensor) -> Pieces:
         """Pieces in one part; a key that sounds in neighbouring frames is one note."""
         return Pieces(tuple(_from_sets(self._turned(row), TICKS // self.step) for row in x.numpy()))

@@ -13,6 +13,7 @@ from torch import Tensor
 from conjure.core.errors import DataError
 from conjure.domains.music.grids import LOWEST, from_tokens, part_of, phases, to_tokens
 from conjure.domains.music.piece import PITCH, START, TICKS, Meter, Part, Piece, Pieces, key_name
+from conjure.domains.music.sections import Form
 from conjure.domains.music.separation import separate
 from conjure.domains.protocol import Encoded
 
@@ -35,6 +36,8 @@ class Plan:
     density: int | None = None
     step: int = 4
     ranges: tuple[tuple[int, int], ...] = ()  # of the voices in training
+    form: Form | None = None
+    programs: tuple[int, ...] = ()  # of the parts; none: as in training
 
     @property
     def frames_ticks(self) -> int:
@@ -131,8 +134,8 @@ class Voices:
         for row, plan in zip(x.numpy(), plans):
             facts = {"meters": plan.meters, "tempos": ((0, plan.tempo),), "label": plan.label}
             one = from_tokens(row[: plan.frames], self.facts.low, self.step, names, **facts)
-            parts = tuple(Part(name, program) for name, program in self.facts.parts)
-            made.append(replace(one, parts=parts))
+            programs = plan.programs or [program for _, program in self.facts.parts]
+            made.append(replace(one, parts=tuple(map(Part, names, programs))))
         return Pieces(tuple(made))
 
     def frame(self, plans: list[Plan], known: list[np.ndarray | None] | None = None) -> Tensor:
@@ -160,6 +163,11 @@ class Voices:
                 f"this model knows pitches {self.facts.low} to {self.facts.high}"
             )
         return to_tokens(found, self.facts.low, self.step, frames)
+
+    def heard(self, one: Piece) -> Piece:
+        """A piece as this layout writes it: in voices, on the grid."""
+        found = separate(one, self.voices)
+        return from_tokens(to_tokens(found, 0, self.step), 0, self.step, meters=one.meters)
 
     def adapt(self, pieces: Pieces) -> Pieces:
         """Pieces with notes out of range moved by octaves into it, and parts beyond the voices left out."""

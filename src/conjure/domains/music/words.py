@@ -11,8 +11,10 @@ import numpy as np
 from conjure.core.config import nearest
 from conjure.core.errors import ConfigError
 from conjure.domains.classes import GOLDEN
+from conjure.domains.music import instruments
 from conjure.domains.music.piece import NAMES
 from conjure.domains.music.rules import RULES
+from conjure.domains.music.sections import LETTERS, Form, parse_form
 from conjure.domains.music.voices import DENSITIES, Plan, Voices
 
 ASKING = {
@@ -22,6 +24,8 @@ ASKING = {
     "tempo": "quarter notes a minute",
     "label": "a composer or folder of the training pieces",
     "density": ", ".join(DENSITIES),
+    "form": LETTERS,
+    "instrument": "flute, or one for each voice: flute,oboe,horn,bassoon",
 }
 PLANNED = tuple(ASKING)
 FLATS = {"DB": 1, "GB": 6, "CB": 11, "FB": 4, "D#": 3, "G#": 8, "A#": 10, "E#": 5, "B#": 0}
@@ -31,8 +35,8 @@ def plans(form: Voices, given: dict[str, Any], n: int) -> list[Plan]:
     """A plan for each of n samples; what is not asked for is as in training pieces, spread evenly over them.
 
     given: bars (a number), key (D, F#m, "Bb major"), meter (3/4), tempo (quarter notes a minute), label (a composer
-    or folder), density (sparse, medium, dense), and the words of `rules.py`. ConfigError names what is unknown, and
-    which two contradict each other.
+    or folder), density (sparse, medium, dense), form (AABA), instrument (flute, or one a voice), and the words of
+    `rules.py`. ConfigError names what is unknown, and which two contradict each other.
     """
     if unknown := [k for k in given if k not in (*PLANNED, *RULES)]:
         raise ConfigError(f"music takes no --given {unknown[0]!r}: {nearest(unknown[0], [*PLANNED, *RULES])}")
@@ -41,16 +45,23 @@ def plans(form: Voices, given: dict[str, Any], n: int) -> list[Plan]:
     key = parse_key(given["key"]) if "key" in given else None
     bars = _number(given["bars"], "bars", 1, 10_000) if "bars" in given else None
     tempo = _number(given["tempo"], "tempo", 10, 400) if "tempo" in given else None
+    letters, programs = parse_form(given["form"]) if "form" in given else "", _programs(form, given)
     found = []
     for row in range(n):
         frames, meters, tonic, label, speed = shapes[int(((row + 0.5) * GOLDEN) % 1.0 * len(shapes))]
         if meter is not None:
             meters = ((0, *meter),)
+        size = meters[0][1] * 4 * form.step // meters[0][2]
+        if letters:
+            bars = _sections(form, letters, size, frames, given.get("bars"))
         if bars is not None:
             meters, frames = _of_bars(form, meters, int(bars))
         plan = Plan(frames, meters, key or tuple(tonic), str(given.get("label", label)), float(tempo or speed))
         ranges = tuple(map(tuple, form.facts.ranges))
-        found.append(replace(plan, density=_density(given), step=form.step, ranges=ranges))
+        plan = replace(plan, density=_density(given), step=form.step, ranges=ranges, programs=programs)
+        if letters:
+            plan = replace(plan, form=Form.of(letters, int(bars or 0) // len(letters), size, form.step))
+        found.append(plan)
     return found
 
 
@@ -104,6 +115,38 @@ def _of_bars(form: Voices, meters: Any, bars: int) -> tuple[Any, int]:
         most = form.facts.frames // size
         raise ConfigError(f"bars is {bars}; the longest section this model learnt holds {most} bars of {beats}/{value}")
     return ((0, beats, value),), bars * size
+
+
+def _sections(form: Voices, letters: str, size: int, frames: int, asked: Any) -> int:
+    """How many bars a form takes in all: as many as asked for, else about as long as a training piece."""
+    if asked is not None:
+        if int(float(asked)) % len(letters):
+            raise ConfigError(
+                f"bars={asked} and form={letters} contradict each other: "
+                f"{asked} bars are not {len(letters)} equal sections"
+            )
+        return int(float(asked))
+    most = form.facts.frames // size // len(letters)
+    if not most:
+        raise ConfigError(
+            f"form={letters} has {len(letters)} sections; the longest section this model learnt holds "
+            f"{form.facts.frames // size} bars: ask for a shorter form"
+        )
+    return len(letters) * int(np.clip(round(frames / size / len(letters)), 1, most))
+
+
+def _programs(form: Voices, given: dict[str, Any]) -> tuple[int, ...]:
+    """The program of each voice that `instrument` asks for."""
+    if "instrument" not in given:
+        return ()
+    found = instruments.programs(given["instrument"])
+    if instruments.DRUMS in found:
+        raise ConfigError("instrument=drums has no pitches, and this model writes voices: fit with --recipe events")
+    if len(found) not in (1, form.voices):
+        raise ConfigError(
+            f"instrument names {len(found)} instruments; it should be one, or one for each of {form.voices}"
+        )
+    return found * form.voices if len(found) == 1 else found
 
 
 def _density(given: dict[str, Any]) -> int | None:
