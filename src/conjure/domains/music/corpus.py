@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,22 +120,21 @@ def _write_one(one: Piece, path: Path) -> Path:
 
 
 def _from_folder(path: Path) -> Pieces:
-    found = sorted(
-        f for f in path.rglob("*") if f.is_file() and f.suffix.lower() in files.SUFFIXES and f.name[0] != "."
-    )
+    found = sorted(_scores(path, ()))
     if not found:
         raise DataError(
             f"the folder {path} holds no score: MIDI, MusicXML (.mxl), ABC or humdrum (.krn) are looked for"
         )
     broken: list[str] = []
-    parts = [f.relative_to(path).parts for f in found]
-    labelled = all(len(p) > 1 for p in parts) and len({p[0] for p in parts}) > 1
+    labelled = all(len(names) > 1 for names in found) and len({names[0] for names in found}) > 1
     pieces: list[Piece] = []
-    for file, names in zip(found, parts):
+    for names in found:
         try:
-            pieces += [replace(p, label=names[0] if labelled else "") for p in files.load(file)]
+            some = files.load(path.joinpath(*names))
         except DataError as error:
             broken.append(str(error))
+            continue
+        pieces += [replace(p, label=names[0]) for p in some] if labelled else some
     if not pieces:
         raise DataError(f"none of the {len(found)} scores in {path} can be used: {broken[0]}")
     notes = [f"{len(broken)} of {len(found)} files left out: " + "; ".join(broken[:NAMED])] if broken else []
@@ -143,6 +143,16 @@ def _from_folder(path: Path) -> Pieces:
     for remark in sorted({r for p in pieces for r in p.remarks}):
         notes.append(f"{sum(remark in p.remarks for p in pieces)} pieces: {remark}")
     return Pieces(tuple(pieces), tuple(notes))
+
+
+def _scores(folder: Path, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The scores in a folder and those below, by the names that lead to them."""
+    with os.scandir(folder.joinpath(*names)) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _scores(folder, (*names, entry.name))
+            elif entry.name[0] != "." and entry.name.lower().endswith(files.SUFFIXES) and entry.is_file():
+                yield (*names, entry.name)
 
 
 def _from_json(path: Path) -> Pieces:

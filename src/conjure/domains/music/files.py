@@ -13,6 +13,7 @@ from conjure.domains.music.sound import to_wav
 
 MIDI, ABC, XML, HUMDRUM = (".mid", ".midi"), (".abc",), (".mxl", ".musicxml", ".xml"), (".krn",)
 SUFFIXES = (*MIDI, *ABC, *XML, *HUMDRUM)
+LARGEST = 64 << 20  # bytes of a file: three hours of dense MIDI are 2 MB
 
 
 def load(path: Path) -> list[Piece]:
@@ -20,10 +21,7 @@ def load(path: Path) -> list[Piece]:
 
     What a file is is told by its first bytes, so that a wrong suffix does no harm.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+    data = _bytes(path)
     kind = _kind(data, path)
     try:
         found = {"midi": midi.from_midi, "abc": midi.from_abc, "music21": streams.from_notation}[kind](path, data)
@@ -37,6 +35,24 @@ def load(path: Path) -> list[Piece]:
     if not found:
         raise DataError(f"{path} holds no notes")
     return found
+
+
+def _bytes(path: Path) -> bytes:
+    """What is in a file, without Python's layers of buffers: a folder holds thousands."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            size = os.fstat(handle).st_size
+            if size > LARGEST:
+                raise DataError(f"{path} has {size >> 20} MB; scores of at most {LARGEST >> 20} MB are read: cut it")
+            data = os.read(handle, size)
+            while len(data) < size and (more := os.read(handle, size - len(data))):
+                data += more
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+    return data
 
 
 def _kind(data: bytes, path: Path) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from conjure.core.errors import ConfigError, DataError
 from conjure.domains.music.piece import LENGTH, PART, PITCH, START, TICKS, VELOCITY, Part, Piece, changes, piece
 
 LONGEST = 12 * 3600 * 4 * TICKS  # ticks; a note beyond twelve hours at 240 a minute is a broken file's
+
+BENT = "pitch bends are left out: notes are whole semitones"
 
 
 def _symusic() -> Any:
@@ -60,43 +63,47 @@ def quiet() -> Iterator[None]:
 
 
 def from_score(score: Any, name: str) -> Piece:
-    """A symusic score; times are rounded to the nearest tick of ours."""
-    tpq = score.ticks_per_quarter
-    columns: list[dict[str, np.ndarray]] = []
-    parts, bent = [], False
+    """A symusic score, which is used up; times are rounded to the nearest tick of ours.
+
+    DataError for times that only a broken file has.
+    """
+    scale = TICKS / score.ticks_per_quarter
+    notes, counts, parts, bent = None, [], [], False
     for track in score.tracks:
-        found = track.notes.numpy()
-        if not len(found["time"]):
+        if not (count := len(own := track.notes)):
             continue
-        columns.append(found)
-        parts.append(Part(track.name.strip("\0 "), int(track.program), bool(track.is_drum)))
+        if notes is None:
+            notes = own
+        else:
+            notes.extend(own)
+        counts.append(count)
+        parts.append(_part(track.name.strip("\0 "), track.program, track.is_drum))
         bent = bent or len(track.pitch_bends) > 0
-    notes = _rows(columns, TICKS / tpq)
-    if len(notes) and (
-        notes[:, START].min() < 0 or notes[:, START].max() > LONGEST or notes[:, LENGTH].max() > LONGEST
-    ):
-        raise DataError(f"{name} has a note at {int(notes[:, START].max()) // TICKS} quarter notes, so it is broken")
-    meters = changes([(round(m.time * TICKS / tpq), m.numerator, m.denominator) for m in score.time_signatures])
-    tempos = changes([(round(t.time * TICKS / tpq), float(t.qpm)) for t in score.tempos])
-    remarks = ("pitch bends are left out: notes are whole semitones",) if bent else ()
+    meters = changes([(round(m.time * scale), m.numerator, m.denominator) for m in score.time_signatures])
+    tempos = changes([(round(t.time * scale), float(t.qpm)) for t in score.tempos])
+    remarks = (BENT,) if bent else ()
+    rows = np.zeros((0, 5), np.int32) if notes is None else _rows(notes.numpy(), counts, scale, name)
     facts = {"meters": meters or ((0, 4, 4),), "tempos": tempos or ((0, 100.0),)}
-    return piece(notes, tuple(parts), name=name, remarks=remarks, **facts)
+    return piece(rows, tuple(parts), name=name, remarks=remarks, **facts)
 
 
-def _rows(columns: list[dict[str, np.ndarray]], scale: float) -> np.ndarray:
-    """Notes (n, 5) of the columns of each part, times brought to ticks of ours and rounded."""
-    if not columns:
-        return np.zeros((0, 5), np.int32)
-    time, length, pitch, velocity = (
-        np.concatenate([c[key] for c in columns]) if len(columns) > 1 else columns[0][key]
-        for key in ("time", "duration", "pitch", "velocity")
-    )
-    rows = np.empty((len(time), 5), np.int64)
-    rows[:, START] = np.rint(time * scale)
-    rows[:, LENGTH] = np.maximum(1, np.rint((time + length.astype(np.int64)) * scale) - rows[:, START])
-    rows[:, PITCH], rows[:, VELOCITY] = pitch, velocity
-    rows[:, PART] = np.repeat(np.arange(len(columns)), [len(c["time"]) for c in columns])
-    return rows
+_part = lru_cache(4096)(Part)  # of many files few differ
+
+
+def _rows(columns: dict[str, np.ndarray], counts: list[int], scale: float, name: str) -> np.ndarray:
+    """Notes int32 (n, 5) of all parts one after the other, so many each; times brought to ticks of ours."""
+    starts = columns["time"] * scale
+    ends = starts + columns["duration"] * scale
+    first, last = np.minimum.reduce(starts), np.maximum.reduce(ends)
+    if first < 0 or last > LONGEST:
+        at = first if first < 0 else last
+        raise DataError(f"{name} has a note at {int(at) // TICKS} quarter notes, so it is broken")
+    np.rint(starts, starts)
+    rows = np.empty((5, len(starts)), np.int32)
+    rows[START], rows[PITCH], rows[VELOCITY] = starts, columns["pitch"], columns["velocity"]
+    rows[LENGTH] = np.maximum(1, np.rint(ends, ends) - starts)
+    rows[PART] = np.arange(len(counts)).repeat(counts) if len(counts) > 1 else 0
+    return rows.T
 
 
 def to_midi(one: Piece, path: Path) -> None:

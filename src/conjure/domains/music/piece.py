@@ -98,8 +98,10 @@ class Pieces(Shown, Sequence):
 def piece(notes: np.ndarray | list[tuple[int, ...]], parts: tuple[Part, ...], **facts) -> Piece:
     """A piece with its notes in order: by start, then part, then pitch."""
     array = np.asarray(notes, np.int32).reshape(-1, 5)
-    order = np.lexsort((array[:, PITCH], array[:, PART], array[:, START]))
-    return Piece(array[order], parts, **facts)
+    key = array[:, START].astype(np.int64)
+    key <<= 32
+    key += (array[:, PART] << 8) + array[:, PITCH]
+    return Piece(array.take(key.argsort(kind="stable"), 0), parts, **facts)
 
 
 def find_key(one: Piece) -> Key:
@@ -136,6 +138,8 @@ def bar_lines(one: Piece, end: int | None = None) -> list[tuple[int, int]]:
 
 def changes(found: list[tuple]) -> tuple:
     """Events in order, one a tick, without those that repeat the one before; the first from the start on."""
+    if len(found) == 1 and found[0][1] > 0:
+        return ((0, *found[0][1:]),)
     kept: list[tuple] = []
     for event in sorted({e[0]: e for e in found}.values()):
         if event[1:] != (kept[-1][1:] if kept else None) and event[1] > 0:
