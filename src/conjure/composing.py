@@ -12,7 +12,7 @@ from conjure.artifact import Artifact
 from conjure.core.config import nearest
 from conjure.core.errors import ConfigError, DataError
 from conjure.core.rng import generator
-from conjure.domains.music import leading, words
+from conjure.domains.music import harmony, leading, words
 from conjure.domains.music.grids import SILENT
 from conjure.domains.music.piece import PART, TICKS, Part, Piece, piece
 from conjure.domains.music.rules import Rules
@@ -22,6 +22,7 @@ from conjure.models.decoding import Choice
 
 TRIES = 8  # drafts a piece is chosen from: that with the fewest faults of what was asked
 TEMPERATURE = 0.9
+NOTES_ONLY = ("parallels", "crossing", "range", "instrument")  # what is said of voices, not of chord symbols
 _OWN = {"bars": "bars stand", "meter": "meter stands", "form": "form stands"}
 
 
@@ -70,8 +71,7 @@ def harmonize(artifact: Artifact, one: Piece, given: dict[str, Any] | None = Non
     form = _form(artifact)
     if form.voices < 2:
         raise ConfigError("this model knows one voice only, so it cannot harmonise: fit it with pieces of several")
-    melody = separate(one, 0)
-    top = replace(melody, notes=melody.voice(0), parts=(melody.parts[0],))
+    top = _melody(one)
     low, high = form.facts.ranges[0]
     middle = float(np.median(top.notes[:, 2]))
     moved = 12 * round(((low + high) / 2 - middle) / 12) if not low <= middle <= high else 0
@@ -81,6 +81,35 @@ def harmonize(artifact: Artifact, one: Piece, given: dict[str, Any] | None = Non
         note = f"the melody was moved by {moved:+d} semitones into the range of {name_of(form, 0)}"
         made = replace(made, certificate={**made.certificate, "octave": note})
     return made
+
+
+def lead_sheet(
+    artifact: Artifact, one: Piece, every: str = "half", given: dict[str, Any] | None = None, seed: int = 0
+) -> Piece:
+    """A piece's first voice with chord symbols: those that the voices written to it sound.
+
+    every: "beat", "half" (a bar) or "bar": how often the chord may change. The symbols are the likeliest for what a
+    model of voices writes under the melody; a model of lead sheets writes them itself.
+    """
+    if every not in harmony.EVERY:
+        raise ConfigError(f"every is {every!r}: {nearest(every, harmony.EVERY)}")
+    if odd := [name for name in NOTES_ONLY if name in (given or {})]:
+        raise ConfigError(f"--given {odd[0]} is said of voices, and chords are asked for: leave it out")
+    made = harmonize(artifact, one, given, seed)
+    heard = harmony.realised(replace(made, notes=made.notes[:0])) if made.symbols else made
+    melody = replace(_melody(one), symbols=harmony.heard_in(heard, every), tempos=made.tempos)
+    names = dict.fromkeys(harmony.spell(s, made.key) for s in melody.symbols)
+    told = {k: v for k, v in made.certificate.items() if k in ("bars", "meter", "key", "scale")}
+    share = harmony.agreement(melody)
+    told["chords"] = (
+        f"{len(melody.symbols)} symbols, {len(names)} kinds; the melody is on their tones {share:.0%} of its time"
+    )
+    if "end" in (given or {}) and melody.symbols:
+        key = words.plans(_form(artifact), {"key": given["key"]}, 1)[0].key if "key" in (given or {}) else one.key  # type: ignore[index]
+        last, tonic = melody.symbols[-1], key[0] if key else 0
+        home = last.root == last.bass == tonic
+        told["end"] = "holds" if home else f"does not hold: the last chord is {harmony.spell(last, one.key)}"
+    return replace(melody, certificate=told)
 
 
 def vary(
@@ -135,7 +164,13 @@ def write(artifact: Artifact, sketch: Sketch, given: dict[str, Any] | None, seed
     order = [(_broken(one), taken, len(leading.faults(one))) for one, taken in zip(drafts, copied)]
     best = artifact.codec.compared(drafts[order.index(min(order))], rules.copies, given_)  # type: ignore[attr-defined]
     labels = tuple(replace(part, name=name_of(form, v)) for v, part in enumerate(best.parts))
-    return replace(best, parts=labels)
+    return harmony.collected(replace(best, parts=labels))
+
+
+def _melody(one: Piece) -> Piece:
+    """The first voice of a piece, without chords."""
+    melody = separate(replace(one, symbols=()), 0)
+    return replace(melody, notes=melody.voice(0), parts=(melody.parts[0],))
 
 
 def voice_number(form: Voices, name: str) -> int:

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from conjure.core.config import pairs
+from conjure.core.config import nearest, pairs
 from conjure.core.errors import ConfigError
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that fit wrote.")]
 Score = Annotated[Path, typer.Argument(metavar="FILE", help="A score: MIDI, MusicXML, ABC, humdrum.")]
 Out = Annotated[
-    Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write: .mid .mxl .abc .svg .wav (comma: several).")
+    Path,
+    typer.Option("-o", "--out", metavar="FILE", help="Where to write: .mid .mxl .abc .krn .svg .wav (comma: several)."),
 ]
 Given = Annotated[list[str] | None, typer.Option("--given", metavar="KEY=VALUE", help="A condition; may be repeated.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same music.")]
@@ -35,9 +36,22 @@ def go_on(
 
 
 @music.command()
-def harmonize(folder: Folder, score: Score, out: Out, given: Given = None, seed: Seed = 0) -> None:
-    """Write the other voices to a melody."""
-    _made(folder, out, lambda c, a: c.harmonize(a, _one(score), pairs(given), seed))
+def harmonize(
+    folder: Folder,
+    score: Score,
+    out: Out,
+    kind: Annotated[str, typer.Option("--as", help="voices, or chords: a lead sheet with chord symbols.")] = "voices",
+    every: Annotated[str, typer.Option(help="How often a chord may change: beat, half (a bar), bar.")] = "half",
+    given: Given = None,
+    seed: Seed = 0,
+) -> None:
+    """Write the other voices, or chord symbols, to a melody."""
+    if kind not in ("voices", "chords"):
+        raise ConfigError(f"--as is {kind!r}: {nearest(kind, ('voices', 'chords'))}")
+    if kind == "chords":
+        _made(folder, out, lambda c, a: c.lead_sheet(a, _one(score), every, pairs(given), seed))
+    else:
+        _made(folder, out, lambda c, a: c.harmonize(a, _one(score), pairs(given), seed))
 
 
 @music.command()
@@ -108,4 +122,7 @@ def _written(one: Any, out: Path) -> None:
 def _one(path: Path) -> Any:
     from conjure.domains.music import corpus
 
-    return corpus.read(path)[0][0]
+    found = corpus.read(path)[0]
+    for note in found.notes:
+        typer.echo(f"  note: {note}", err=True)
+    return found[0]

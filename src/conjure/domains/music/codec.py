@@ -16,6 +16,7 @@ from conjure.domains.music import checks, features, leading, words
 from conjure.domains.music.copies import Prints
 from conjure.domains.music.events import ASKING as EVENT_WORDS
 from conjure.domains.music.events import EventFacts, Events
+from conjure.domains.music.harmony import collected
 from conjure.domains.music.passages import Melodies, Rolls, Span
 from conjure.domains.music.piece import TICKS, Piece, Pieces
 from conjure.domains.music.rules import Rules
@@ -134,7 +135,7 @@ class MusicCodec:
             made = self.form.decode(x)
         if isinstance(self.form, Events):
             made = [self.form.certified(one, given or {}) for one in made]
-        return Pieces(tuple(self.compared(one, rules.copies) for one in made))
+        return Pieces(tuple(self.compared(collected(one), rules.copies) for one in made))
 
     def compared(self, one: Piece, asked: bool = False, given: Piece | None = None) -> Piece:
         """The piece with what its certificate says of copies of training pieces."""

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from conjure.domains.music.checks import steps
+from conjure.domains.music.harmony import VOICES
 from conjure.domains.music.leading import bar_of
 from conjure.domains.music.piece import LENGTH, PART, PITCH, START, Piece
 
@@ -151,8 +152,8 @@ class Prints:
 
 
 def lines(one: Piece) -> list[int]:
-    """The parts that are looked at: those with pitches."""
-    return [at for at, part in enumerate(one.parts) if not part.drums]
+    """The parts that are looked at: those with pitches, but for the block chords of a lead sheet, which all share."""
+    return [at for at, part in enumerate(one.parts) if not part.drums and part.name not in VOICES]
 
 
 def fingerprints(one: Piece, part: int) -> np.ndarray:

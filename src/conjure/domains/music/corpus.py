@@ -46,7 +46,7 @@ def read(data: Any) -> tuple[Pieces, Source]:
     if path.is_dir():
         found = _from_folder(path)
     elif path.is_file():
-        found = _from_json(path) if path.suffix.lower() == ".json" else Pieces(tuple(files.load(path)))
+        found = _from_json(path) if path.suffix.lower() == ".json" else _noted(files.load(path), [])
     else:
         raise DataError(f"there is no file, folder or embedded set {str(data)!r} (embedded: {', '.join(EMBEDDED)})")
     return found, Source(path.name, str(path), digest(found), rows=len(found))
@@ -140,8 +140,14 @@ def _from_folder(path: Path) -> Pieces:
     notes = [f"{len(broken)} of {len(found)} files left out: " + "; ".join(broken[:NAMED])] if broken else []
     if len(broken) > NAMED:
         notes[0] += "; ..."
+    return _noted(pieces, notes)
+
+
+def _noted(pieces: list[Piece], notes: list[str]) -> Pieces:
+    """Pieces with notes, to which is added what reading them lost."""
     for remark in sorted({r for p in pieces for r in p.remarks}):
-        notes.append(f"{sum(remark in p.remarks for p in pieces)} pieces: {remark}")
+        count = sum(remark in p.remarks for p in pieces)
+        notes.append(f"{count} {'piece' if count == 1 else 'pieces'}: {remark}")
     return Pieces(tuple(pieces), tuple(notes))
 
 

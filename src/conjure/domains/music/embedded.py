@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from conjure.core.errors import ConfigError
@@ -39,7 +40,8 @@ def _chorales(folder: Path) -> Iterator[Piece]:
 
 def _folk(folder: Path) -> Iterator[Piece]:
     for path in sorted(folder.glob("*.abc")):
-        yield from files.load(path)
+        for one in files.load(path):  # quoted letters are remarks there, such as D. for D.C., not chords
+            yield replace(one, symbols=(), remarks=())
 
 
 # Found by shared passages of four quarter notes, in any key, with the 77 pieces of that split.

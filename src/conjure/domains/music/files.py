@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from conjure.core.errors import ConfigError, DataError
-from conjure.domains.music import midi, streams
+from conjure.domains.music import abc, midi, streams
 from conjure.domains.music.engraving import to_musicxml, to_svg
+from conjure.domains.music.humdrum import to_kern
 from conjure.domains.music.piece import Piece
 from conjure.domains.music.sound import to_wav
 
@@ -24,7 +25,7 @@ def load(path: Path) -> list[Piece]:
     data = _bytes(path)
     kind = _kind(data, path)
     try:
-        found = {"midi": midi.from_midi, "abc": midi.from_abc, "music21": streams.from_notation}[kind](path, data)
+        found = {"midi": midi.from_midi, "abc": abc.from_abc, "music21": streams.from_notation}[kind](path, data)
     except DataError:
         raise
     except Exception as error:  # parsers of foreign files raise whatever they like
@@ -76,15 +77,19 @@ def save(one: Piece, path: Path) -> Path:
         if suffix in MIDI:
             midi.to_midi(one, beside)
         elif suffix in ABC:
-            beside.write_text(midi.to_abc(one), "utf-8")
+            beside.write_text(abc.to_abc(one), "utf-8")
         elif suffix in XML:
             beside.write_bytes(to_musicxml(one, compressed=suffix == ".mxl"))
+        elif suffix in HUMDRUM:
+            beside.write_text(to_kern(one), "utf-8")
         elif suffix == ".svg":
             beside.write_text(to_svg(one), "utf-8")
         elif suffix == ".wav":
             beside.write_bytes(to_wav(one))
         else:
-            raise ConfigError(f"music is written as .mid, .mxl, .musicxml, .abc, .svg or .wav, not {suffix or path}")
+            raise ConfigError(
+                f"music is written as .mid, .mxl, .musicxml, .abc, .krn, .svg or .wav, not {suffix or path}"
+            )
         return beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

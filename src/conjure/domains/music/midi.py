@@ -1,4 +1,4 @@
-"""MIDI and ABC, by symusic: its scores to pieces and back."""
+"""MIDI, by symusic: its scores to pieces and back."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from conjure.core.errors import ConfigError, DataError
+from conjure.domains.music.harmony import realised
 from conjure.domains.music.piece import LENGTH, PART, PITCH, START, TICKS, VELOCITY, Part, Piece, changes, piece
 
 LONGEST = 12 * 3600 * 4 * TICKS  # ticks; a note beyond twelve hours at 240 a minute is a broken file's
@@ -20,7 +21,8 @@ LONGEST = 12 * 3600 * 4 * TICKS  # ticks; a note beyond twelve hours at 240 a mi
 BENT = "pitch bends are left out: notes are whole semitones"
 
 
-def _symusic() -> Any:
+def using_symusic() -> Any:
+    """The library; ConfigError where it is not installed."""
     try:
         import symusic
     except ImportError:
@@ -30,19 +32,7 @@ def _symusic() -> Any:
 
 def from_midi(path: Path, data: bytes) -> list[Piece]:
     """The score of a MIDI file."""
-    return [from_score(_symusic().Score.from_midi(data), path.stem)]
-
-
-def from_abc(path: Path, data: bytes) -> list[Piece]:
-    """The tunes of an ABC file, each from its X: on."""
-    text = data.decode("utf-8", "replace").replace("\r\n", "\n")
-    blocks = ["X:" + part for part in ("\n" + text).split("\nX:")[1:]]
-    found = []
-    for number, block in enumerate(blocks, 1):
-        with quiet():
-            score = _symusic().Score.from_abc(block.rstrip() + "\n")
-        found.append(from_score(score, path.stem if len(blocks) == 1 else f"{path.stem}#{number}"))
-    return found
+    return [from_score(using_symusic().Score.from_midi(data), path.stem)]
 
 
 @contextlib.contextmanager
@@ -111,15 +101,9 @@ def to_midi(one: Piece, path: Path) -> None:
     to_symusic(one).dump_midi(str(path))
 
 
-def to_abc(one: Piece) -> str:
-    """The piece as a tune in ABC, a voice a part."""
-    with quiet():
-        return to_symusic(one).dumps_abc()
-
-
 def to_symusic(one: Piece) -> Any:
-    """The piece as a symusic score of TICKS to a quarter note; an upbeat is shown by a short first bar."""
-    symusic = _symusic()
+    """The piece as a symusic score of TICKS to a quarter note, chord symbols as block chords."""
+    symusic, one = using_symusic(), realised(one)
     score = symusic.Score(TICKS)
     upbeat = one.meters[0][0]
     for start, beats, value in one.meters:

@@ -32,10 +32,20 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Symbol:
+    """A chord symbol from a tick on: pitch classes of root and bass (C = 0), and its kind as in `harmony.py`."""
+
+    tick: int
+    root: int
+    kind: str
+    bass: int
+
+
+@dataclass(frozen=True)
 class Piece:
     """One score. notes: int32 (N, 5), each start, length, pitch (MIDI number), velocity, part; in order of start.
 
-    tempos: (from which tick on, quarter notes a minute). length: ticks from 0 to where the last bar ends.
+    tempos: (from which tick on, quarter notes a minute). symbols: chords written over the notes of a lead sheet.
     """
 
     notes: np.ndarray
@@ -44,6 +54,7 @@ class Piece:
     tempos: tuple[tuple[int, float], ...] = ((0, 100.0),)
     name: str = ""
     label: str = ""
+    symbols: tuple[Symbol, ...] = ()
     remarks: tuple[str, ...] = field(default=(), compare=False)
     certificate: dict[str, str] = field(default_factory=dict, compare=False)
 
@@ -66,7 +77,9 @@ class Piece:
         notes = self.notes.copy()
         moved = ~np.array([p.drums for p in self.parts], bool)[notes[:, PART]]
         notes[moved, PITCH] = np.clip(notes[moved, PITCH] + semitones, 0, 127)
-        return replace(self, notes=notes)
+        up = semitones % 12
+        symbols = (replace(s, root=(s.root + up) % 12, bass=(s.bass + up) % 12) for s in self.symbols)
+        return replace(self, notes=notes, symbols=tuple(symbols))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import numpy as np
 
 from conjure.core.errors import DataError
 from conjure.domains.music.grids import overlaps
+from conjure.domains.music.harmony import realised
 from conjure.domains.music.piece import PART, PITCH, START, TICKS, Part, Piece, piece
 
 MOST = 8  # voices that a piece is separated into, unless a number is asked for
@@ -17,8 +18,9 @@ def separate(one: Piece, voices: int = 0) -> Piece:
 
     A piece whose parts each sound one note at a time keeps its parts. Else notes are given out in order of start, from
     the highest down, each to the free voice whose last note was nearest; voices are then put in order of height. A note
-    that finds no free voice is left out. DataError for percussion alone.
+    that finds no free voice is left out. Chord symbols are four voices more. DataError for percussion alone.
     """
+    one = realised(one, apart=True)
     drums = np.array([p.drums for p in one.parts], bool)
     notes = one.notes[~drums[one.notes[:, PART]]] if len(one.notes) else one.notes
     if not len(notes):

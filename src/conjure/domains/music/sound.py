@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from conjure.core.errors import ConfigError
+from conjure.domains.music.harmony import realised
 from conjure.domains.music.midi import to_symusic
 from conjure.domains.music.piece import LENGTH, PART, PITCH, START, TICKS, VELOCITY, Piece
 
@@ -18,6 +20,7 @@ FONTS = (
     "/usr/share/sounds/sf2/default-GM.sf2",
     "/usr/share/soundfonts/default.sf2",
 )
+LONGEST = 3600  # seconds of sound that are written: more would not fit in memory
 RELEASE = 0.08  # seconds a note takes to die away
 PARTIALS = {"struck": (1.0, 0.45, 0.25, 0.12, 0.07, 0.04), "blown": (1.0, 0.3, 0.4, 0.15, 0.2, 0.08)}
 SUSTAINED = range(16, 24), range(40, 80)  # General MIDI: organs; strings, voices, brass, reeds, pipes
@@ -28,7 +31,9 @@ def to_wav(one: Piece, rate: int = RATE) -> bytes:
 
     Without one every note is a sum of six partials under an envelope: plain, but in tune and in time.
     """
-    font = soundfont()
+    one, font = realised(one), soundfont()
+    if (length := float(seconds(one, np.array([one.end]))[0])) > LONGEST:
+        raise ConfigError(f"the piece lasts {length / 60:.0f} minutes; sound is written up to {LONGEST // 60}: cut it")
     samples = _by_font(one, font, rate) if font else _by_partials(one, rate)
     peak = max(1e-9, float(np.abs(samples).max(initial=0)))
     data = (samples / max(peak, 1.0) * 0.9 * 32767 if peak > 1 else samples * 0.9 * 32767).astype("<i2")

@@ -13,7 +13,11 @@ from typing import Any
 import numpy as np
 
 from conjure.core.errors import ConfigError
-from conjure.domains.music.piece import LOUD, TICKS, Part, Piece, changes, piece
+from conjure.domains.music import harmony
+from conjure.domains.music.piece import LOUD, TICKS, Part, Piece, Symbol, changes, piece
+
+ROUNDED = "microtones are rounded to the nearest semitone"
+KIND_OF = {xml: kind for kind, (_, xml) in harmony.KINDS.items() if kind}
 
 
 def _music21() -> Any:
@@ -43,6 +47,7 @@ def from_stream(score: Any, name: str) -> Piece:
     music21 = _music21()
     rows: list[list[int]] = []
     parts: list[Part] = []
+    symbols: list[Symbol] = []
     odd = False
     streams = list(score.parts) or [score]
     for stream in streams:
@@ -52,7 +57,10 @@ def from_stream(score: Any, name: str) -> Piece:
         voices: dict[str, int] = {}
         open_: dict[tuple[str, int], int] = {}  # notes tied over, by voice and pitch -> row
         for voice, offset, element in _elements(stream, music21):
-            if isinstance(element, music21.harmony.Harmony) or element.duration.isGrace:
+            if isinstance(element, music21.harmony.Harmony):
+                symbols += _symbol(element, _ticks(offset), music21)
+                continue
+            if element.duration.isGrace:
                 continue
             if voice not in voices:
                 voices[voice] = len(parts)
@@ -72,9 +80,21 @@ def from_stream(score: Any, name: str) -> Piece:
                     rows.append([start, max(1, stop - start), pitch, note.volume.velocity or LOUD, voices[voice]])
                 if tie in ("start", "continue"):
                     open_[voice, pitch] = at
-    remarks = ("microtones are rounded to the nearest semitone",) if odd else ()
-    facts = {"meters": _meters(streams[0], music21), "tempos": _tempos(score, music21)}
+    remarks = (ROUNDED,) if odd else ()
+    facts = {"meters": _meters(streams[0], music21), "tempos": _tempos(score, music21), "symbols": tuple(symbols)}
     return piece(np.array(rows, np.int32).reshape(-1, 5), tuple(parts), name=name, remarks=remarks, **facts)
+
+
+def _symbol(element: Any, tick: int, music21: Any) -> list[Symbol]:
+    """A chord symbol of a lead sheet, none for N.C. and for what has no root (Roman numerals)."""
+    if isinstance(element, music21.harmony.NoChord) or not isinstance(element, music21.harmony.ChordSymbol):
+        return []
+    root, bass = element.root(), element.bass()
+    kind = KIND_OF.get(element.chordKind) or harmony.parse("C" + (element.chordKindStr or ""), tick)
+    if root is None or kind is None:
+        return []
+    name = kind if isinstance(kind, str) else kind.kind
+    return [Symbol(tick, root.pitchClass, name, (bass or root).pitchClass)]
 
 
 def _elements(stream: Any, music21: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -167,7 +167,8 @@ class Voices:
     def heard(self, one: Piece) -> Piece:
         """A piece as this layout writes it: in voices, on the grid."""
         found = separate(one, self.voices)
-        return from_tokens(to_tokens(found, 0, self.step), 0, self.step, meters=one.meters)
+        names = tuple(part.name for part in found.parts)
+        return from_tokens(to_tokens(found, 0, self.step), 0, self.step, names, meters=one.meters)
 
     def adapt(self, pieces: Pieces) -> Pieces:
         """Pieces with notes out of range moved by octaves into it, and parts beyond the voices left out."""
