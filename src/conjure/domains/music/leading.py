@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -77,6 +78,16 @@ def leaps(one: Piece) -> list[Fault]:
 def faults(one: Piece) -> list[Fault]:
     """All of them."""
     return [*parallels(one), *crossings(one), *leaps(one)]
+
+
+def rate(one: Piece) -> float:
+    """Parallel fifths and octaves per 100 chords (moments at which any note begins)."""
+    return 100 * len(parallels(one)) / max(1, len(np.unique(one.notes[:, START])))
+
+
+def reward(asked: list[Any], pieces: list[Piece]) -> list[float]:
+    """A rule to improve a composer by (`conjure music align`): minus `rate`, 0 at best; silence is the worst, -100."""
+    return [-rate(one) if len(one.notes) else -100.0 for one in pieces]
 
 
 def place(one: Piece, tick: int) -> str:
