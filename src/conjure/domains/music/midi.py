@@ -101,7 +101,12 @@ def _rows(columns: list[dict[str, np.ndarray]], scale: float) -> np.ndarray:
 
 def to_midi(one: Piece, path: Path) -> None:
     """The piece as a MIDI file."""
-    to_symusic(one).dump_midi(str(path))
+    path.write_bytes(to_bytes(one))
+
+
+def to_bytes(one: Piece) -> bytes:
+    """What a MIDI file of the piece holds."""
+    return to_symusic(one).dumps_midi()
 
 
 def to_abc(one: Piece) -> str:

@@ -32,7 +32,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Piece:
+class Piece(Shown):
     """One score. notes: int32 (N, 5), each start, length, pitch (MIDI number), velocity, part; in order of start.
 
     tempos: (from which tick on, quarter notes a minute). length: ticks from 0 to where the last bar ends.
