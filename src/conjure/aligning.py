@@ -50,14 +50,14 @@ Reward = Callable[[list[Any], list[Any]], Any]  # (prompts, completions) -> numb
 
 @dataclass(frozen=True)
 class How:
-    """settings ("objective.kl=0.1", "training.steps=200" ...); remember: texts that are not to be forgotten, by
-    objective.mix; resume: go on from the folder's checkpoint.
+    """settings ("objective.kl=0.1", "training.steps=200" ...); remember: texts, or objects, that are not to be
+    forgotten, by objective.mix; resume: go on from the folder's checkpoint.
     """
 
     settings: list[str] = field(default_factory=list)
     seed: int = 0
     watch: Callable[[Progress], None] = lambda progress: None
-    remember: list[str] = field(default_factory=list)
+    remember: Any = field(default_factory=list)
     resume: bool = False
 
 
@@ -82,11 +82,16 @@ def align(
         raise ConfigError(f"no method is called {method!r}: {nearest(method, list(METHODS))}")
     if reason := prompting.refuses(artifact):
         raise ConfigError(f"rewards improve what writes token by token, but {reason}")
-    ends = {} if (end := prompting.end_of(artifact)) is None else {"end": end}
-    nested = assign({"objective": ends, "training": dict(TRAINING)}, how.settings)
+    if len(prompts) < 2:
+        raise DataError(f"{len(prompts)} prompts are too few: at least 2 are needed, one of them held out")
+    found = prompting.rows(artifact, prompts)
+    own = {"end": prompting.end_of(artifact), "tokens": prompting.length_of(artifact, found)}
+    own = {name: value for name, value in own.items() if value is not None}
+    nested = assign({"objective": own, "training": dict(TRAINING)}, how.settings)
     kind = catalog.resolve("objectives", method)
     config = fill(kind.Config, nested["objective"], "objective")
-    data = _prompts(artifact, prompts, config.tokens, how.seed)
+    prompting.check_room(artifact, found, config.tokens)
+    data = _parted(found, how.seed)
     model = _policy(artifact, nested, how.seed)
     torch.manual_seed(derive(how.seed, "align"))
     goal = kind(model, config)
@@ -226,14 +231,10 @@ def _alone(reward: Reward, prompt: Any, completion: Any) -> float:
         return math.nan
 
 
-def _prompts(artifact: Artifact, prompts: list[Any], tokens: int, seed: int) -> tuple[Examples, Examples]:
-    """Prompts as the model reads them; a tenth held out."""
-    if len(prompts) < 2:
-        raise DataError(f"{len(prompts)} prompts are too few: at least 2 are needed, one of them held out")
-    found = prompting.rows(artifact, prompts)
-    prompting.check_room(artifact, found, tokens)
-    order = np.random.default_rng(derive(seed, "prompts")).permutation(len(prompts))
-    held = max(1, len(prompts) // 10)
+def _parted(found: Encoded, seed: int) -> tuple[Examples, Examples]:
+    """Those to learn from, and a tenth held out."""
+    order = np.random.default_rng(derive(seed, "prompts")).permutation(len(found.x))
+    held = max(1, len(found.x) // 10)
     return Examples(_some(found, order[held:]), seed), Examples(_some(found, order[:held]), seed)
 
 

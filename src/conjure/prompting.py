@@ -77,9 +77,12 @@ def rows(artifact: Artifact, prompts: list[str]) -> Encoded:
     """Prompts as the model reads them.
 
     Of a stream x (N, T) from the left on, and mask (N, T): which places are there. Of pairs `given` (N, S) are the
-    sources. Where there is no prompt at all, x (N, 1) only counts. DataError names a prompt that cannot be read.
+    sources. Where prompts are conditions (`prompted`), x (N, 1) numbers them and `given` is what they say; where there
+    is no prompt at all, x (N, 1) only counts. DataError names a prompt that cannot be read.
     """
     codec = artifact.codec
+    if wishes(artifact):
+        return Encoded(torch.arange(len(prompts)).unsqueeze(1), given=codec.prompted(prompts))  # type: ignore[attr-defined]
     if not artifact.model.space.stream:  # type: ignore[union-attr]
         blank = torch.zeros(len(prompts), 1, dtype=torch.long)
         if codec.given_space is None:
@@ -93,8 +96,22 @@ def rows(artifact: Artifact, prompts: list[str]) -> Encoded:
     return Encoded(x, mask)
 
 
-def spelt(artifact: Artifact, prompts: list[str]) -> dict[tuple[int, ...], str]:
-    """Prompts by the tokens that a stream begins with, to name them again; empty where there is no stream."""
+def wishes(artifact: Artifact) -> bool:
+    """Whether prompts are the words of a condition, {"bars": 4}, or None, which the codec turns into one."""
+    return artifact.codec.given_space is not None and hasattr(artifact.codec, "prompted")
+
+
+def length_of(artifact: Artifact, encoded: Encoded) -> int | None:
+    """How many tokens an answer to any of the prompts has, where the condition says so."""
+    if not wishes(artifact):
+        return None
+    return encoded.given.shape[1] * artifact.model.space.shape[1]  # type: ignore[union-attr]
+
+
+def spelt(artifact: Artifact, prompts: list[Any]) -> Any:
+    """What names the prompts again: by the tokens that a stream begins with, by number where they are conditions."""
+    if wishes(artifact):
+        return dict(enumerate(prompts))
     if not artifact.model.space.stream:  # type: ignore[union-attr]
         return {}
     return {tuple(ids): prompt for ids, prompt in zip(_cut(artifact, prompts), prompts)}
@@ -129,15 +146,13 @@ def check_room(artifact: Artifact, encoded: Encoded, tokens: int) -> None:
         )
 
 
-def texts(
-    artifact: Artifact, rollout: Rollout, known: dict[tuple[int, ...], str] | None = None
-) -> tuple[list[Any], list[Any]]:
+def texts(artifact: Artifact, rollout: Rollout, known: dict[Any, Any] | None = None) -> tuple[list[Any], list[Any]]:
     """(prompts, completions) of episodes, prompts by their names in `known` (see `spelt`) or spelt out.
 
     Where there is no prompt it is None, and a completion is a decoded object.
     """
     if not artifact.model.space.stream:  # type: ignore[union-attr]
-        return _objects(artifact, rollout)
+        return _objects(artifact, rollout, known or {})
     join, known = spelling(artifact.codec).join, known or {}
     first = rollout.real.int().argmax(1).tolist()
     last = [a + n for a, n in zip(first, (rollout.real.sum(1) - rollout.ended.int()).tolist())]
@@ -157,11 +172,12 @@ def write(artifact: Artifact, prompts: list[str], k: int, drawing: Drawing) -> l
     encoded = rows(artifact, prompts)
     check_room(artifact, encoded, drawing.tokens)
     found: list[Any] = []
+    known = spelt(artifact, prompts)
     for batch in batches(encoded, k, drawing.seed):
         rollout = roll_out(
             artifact.model, batch.to(artifact.model.device), drawing.tokens, drawing.choice, end_of(artifact)
         )
-        found += texts(artifact, rollout)[1]
+        found += texts(artifact, rollout, known)[1]
     return [found[row : row + k] for row in range(0, len(found), k)]
 
 
@@ -180,11 +196,15 @@ def batches(encoded: Encoded, k: int, seed: int) -> Iterator[Batch]:
         yield Batch(**part, noise=Noise(seed, "completions", start))
 
 
-def _objects(artifact: Artifact, rollout: Rollout) -> tuple[list[Any], list[Any]]:
+def _objects(artifact: Artifact, rollout: Rollout, known: dict[Any, Any]) -> tuple[list[Any], list[Any]]:
     codec, space = artifact.codec, artifact.model.space
     filler = space.end if space.end is not None else 0  # type: ignore[union-attr]
     x = torch.full((len(rollout.x), space.length), filler)  # type: ignore[union-attr]
     x[:, : rollout.x.shape[1]] = torch.where(rollout.real, rollout.x, filler)
+    if wishes(artifact):
+        numbers, asked = rollout.batch.x[:, 0].tolist(), list(known.values())
+        found = codec.answered(x.unflatten(1, space.shape), asked, numbers)  # type: ignore[attr-defined, union-attr]
+        return [asked[k] for k in numbers], list(found)
     if codec.given_space is None:
         found = codec.decode(x.unflatten(1, space.shape))  # type: ignore[union-attr]
         return [None] * len(x), list(found)

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from conjure import artifact, sampling
 from conjure.domains.music import checks, corpus, leading
 from conjure.domains.music.piece import PART
 from tests.end_to_end.terminal import Terminal
@@ -111,6 +112,27 @@ def test_vary_keeps_some_and_interpolate_joins_two(conjure, composer, tmp_path):
     assert conjure("music", "interpolate", composer, *files, "--bars", 2, "-o", tmp_path / "way.mid")[0] == 0
     made = corpus.read(tmp_path / "way.mid")[0][0]
     assert np.array_equal(made.notes[made.notes[:, 0] >= 3 * 96][:, 2], other.notes[:, 2])
+
+
+def test_a_rule_polishes_the_composer(conjure, composer, scores, tmp_path):
+    steps = ("training.steps=10", "training.rate=0.005", "training.threads=1", "objective.kl=0.02", "objective.mix=0.1")
+    words = [w for s in steps for w in ("--set", s)]
+    asked = ("--given", "bars=1", "-n", 64, "--remember", scores)
+    code, out, err = conjure("music", "align", composer, "-o", tmp_path / "polished", *asked, *words)
+    assert code == 0, err
+    assert "held-out reward" in out
+    made = {}
+    for name, folder in (("before", composer), ("after", tmp_path / "polished")):
+        drawn = artifact.load(folder)
+        pieces = sampling.sample(drawn, 60, given={"bars": 1}, seed=5)
+        made[name] = np.mean([leading.rate(p) for p in pieces])
+    assert made["after"] < 0.7 * made["before"]
+    code, _, err = conjure("music", "align", composer, "-o", tmp_path / "polished", *asked)
+    assert code == 2
+    assert "already holds an artifact" in err
+    code, _, err = conjure("music", "align", composer, "-o", tmp_path / "more", "--given", "bars=900")
+    assert code == 2
+    assert "bars is 900" in err
 
 
 def test_the_report_judges_statistics_faults_and_copies(conjure, composer, scores, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import importlib
 from itertools import islice
 from types import ModuleType
@@ -17,6 +19,21 @@ def page(view: ModuleType, objects: Any) -> str:
     parts = [view.to_html(one) for one in islice(objects, MOST)]
     rest = f"<p>{len(objects) - MOST:,} more</p>" if len(objects) > MOST else ""
     return "<hr>".join(parts) + rest
+
+
+def player(wav: bytes, label: str) -> str:
+    """A WAV file as something to press play on, which needs no other file."""
+    name = html.escape(label, quote=True)
+    return f'<audio controls preload="metadata" aria-label="{name}" src="{_address(wav, "audio/wav")}"></audio>'
+
+
+def link(data: bytes, name: str, kind: str, words: str) -> str:
+    """A file within the page, to take home under a name; kind: its media type."""
+    return f'<a download="{html.escape(name, quote=True)}" href="{_address(data, kind)}">{html.escape(words)}</a>'
+
+
+def _address(data: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
 class Shown:

@@ -58,6 +58,8 @@ def compare(artifact: Artifact, prompts: list[str], store: Store, asked: Compari
     """
     if reason := prompting.refuses(artifact):
         raise ConfigError(f"people compare what a model writes token by token, but {reason}")
+    if prompting.wishes(artifact):
+        raise ConfigError("people compare texts here, which this model does not write")
     prompts = list(dict.fromkeys(prompts))
     drawn = different(artifact, prompts, asked.k, asked.drawing)
     round_id = store.open_round(asked.round, asked.criteria, asked.points)

@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from conjure.core.space import Space, Tokens
+from conjure.models import notes
 from conjure.models.decoding import Choice
+from conjure.models.notes import Writing
 from conjure.models.protocol import Model
 from conjure.nets.chords import PERIODS, Ahead, FrameReader, NoteWriter, Shared, Tables, sounding
 from conjure.nets.recurrent import Recurrence
@@ -48,7 +50,7 @@ class Chords(Model):
 
     spaces = (Tokens,)
     given_spaces = (Tokens,)
-    methods = ("log_prob", "mean_nats")
+    methods = ("log_prob", "mean_nats", "trace", "states", "read", "begin")
     score_kind = "exact"
 
     @dataclass(frozen=True)
@@ -112,6 +114,22 @@ class Chords(Model):
         voices = x.shape[2]
         return torch.cat([given[..., :-voices], torch.where(known, x + 1, given[..., -voices:])], 2)
 
+    def begin(self, n: int, given: Tensor | None = None) -> Writing:
+        """n grids to be written note by note, under a condition (N, T, C) of just the frames to come."""
+        return notes.begin(self, n, given)
+
+    def read(self, tokens: Tensor, writing: Writing) -> Tensor:
+        """Logits (N, vocab) of the note after further ones (N, k), in the order of frames and of voices within them."""
+        return notes.read(self, tokens, writing)
+
+    def trace(self, x: Tensor, given: Tensor | None, real: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+        """log P of marked cells at a temperature (n,), and the states of their frames (n, D): see `notes.trace`."""
+        return notes.trace(self, x, given, real, temperature)
+
+    def states(self, x: Tensor, given: Tensor | None, real: Tensor) -> Tensor:
+        """The states alone, (n, D): a frame's, before any of its notes."""
+        return notes.states(self, x, given, real)
+
     @torch.no_grad()
     def sample(
         self,
@@ -152,7 +170,7 @@ class Chords(Model):
         ahead = None if given is None or self.ahead is None else self.ahead(given)
         last = frames if given is None else _last((given[..., :-voices] > 0).any(2), frames)
         for t in range(last):
-            entered = self._entered((before, sounded, earlier), t, None if ahead is None else ahead[:, t : t + 1])
+            entered = self.entered((before, sounded, earlier), t, None if ahead is None else ahead[:, t : t + 1])
             y, state = self.trunk(entered, state)
             found = torch.cat([y, entered], 2)[:, 0]
             kept = None if given is None else given[:, t, -voices:] - 1
@@ -172,7 +190,7 @@ class Chords(Model):
             before = moment.before[:, v]
             logits = self.writer.next(v, entered, sums, torch.stack([before, near], 1))
             if self.config.sets:
-                logits = logits.masked_fill(self._barred(near[:, None, None], v)[:, 0, 0], -torch.inf)
+                logits = logits.masked_fill(self.barred(near[:, None, None], v)[:, 0, 0], -torch.inf)
             if allow is not None:
                 logits = _allowed(logits, allow(replace(moment, voice=v)))
             token = choice.draw(logits, rng)
@@ -188,7 +206,7 @@ class Chords(Model):
         frames = x.shape[1]
         used = _last(self._there(mask, given), frames)
         cut = x[:, :used]
-        logits = self._logits(cut, None if given is None else given[:, :used])
+        logits = self.read_frames(cut, None if given is None else given[:, :used])[1]
         nats = F.cross_entropy(logits.flatten(0, 2).float(), cut.flatten(), reduction="none").view(cut.shape)
         return F.pad(nats if mask is None else nats * mask[:, :used], (0, 0, 0, frames - used))
 
@@ -201,20 +219,25 @@ class Chords(Model):
             return there
         return there | (given[..., : given.shape[2] - mask.shape[2]] > 0).any(2)
 
-    def _logits(self, x: Tensor, given: Tensor | None) -> Tensor:
-        """What every note is worth, (B, T, V, vocab), given those before it."""
+    def read_states(self, x: Tensor, given: Tensor | None) -> tuple[Tensor, Tensor]:
+        """(the trunk's state at each frame (B, T, D), what it was shown (B, T, D)), of grids (B, T, V)."""
         now = sounding(x, self.config.marks)
         sounded, earlier = _later(now, 0), _later(_later(now, 0), 0)
         ahead = None if given is None or self.ahead is None else self.ahead(given)
-        entered = self._entered((_later(x, self.writer.vocab), sounded, earlier), 0, ahead)
-        y, _ = self.trunk(self.drop(entered))
-        logits = self.writer(self.drop(torch.cat([y, entered], 2)), x, now, sounded)
+        entered = self.entered((_later(x, self.writer.vocab), sounded, earlier), 0, ahead)
+        return self.trunk(self.drop(entered))[0], entered
+
+    def read_frames(self, x: Tensor, given: Tensor | None) -> tuple[Tensor, Tensor]:
+        """(states (B, T, D), what every note is worth given those before it (B, T, V, vocab)) of grids (B, T, V)."""
+        y, entered = self.read_states(x, given)
+        now = sounding(x, self.config.marks)
+        logits = self.writer(self.drop(torch.cat([y, entered], 2)), x, now, _later(now, 0))
         if self.config.sets:
             near = torch.cat([torch.zeros_like(x[..., :1]), x[..., :-1]], 2)
-            logits = logits.masked_fill(self._barred(near, None), -torch.inf)
-        return logits
+            logits = logits.masked_fill(self.barred(near, None), -torch.inf)
+        return y, logits
 
-    def _entered(self, past: tuple[Tensor, Tensor, Tensor], start: int, ahead: Tensor | None) -> Tensor:
+    def entered(self, past: tuple[Tensor, Tensor, Tensor], start: int, ahead: Tensor | None) -> Tensor:
         """What the trunk is shown of frames from `start` on, (B, T, D)."""
         x = self.reader(*past)
         if ahead is not None:
@@ -222,7 +245,7 @@ class Chords(Model):
         at = torch.arange(start, start + x.shape[1], device=x.device).unsqueeze(1)
         return x + sum(table(at % p) for table, p in zip(self.periods, PERIODS))
 
-    def _barred(self, near: Tensor, voice: int | None) -> Tensor:
+    def barred(self, near: Tensor, voice: int | None) -> Tensor:
         """Tokens that a set written from the highest note down cannot go on with; near (B, T, V), result with vocab."""
         tokens = torch.arange(self.writer.vocab, device=near.device)
         barred = (tokens >= near.unsqueeze(-1)) & (tokens > 0)

@@ -19,6 +19,8 @@ Out = Annotated[
 ]
 Given = Annotated[list[str] | None, typer.Option("--given", metavar="KEY=VALUE", help="A condition; may be repeated.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same music.")]
+RULE = "conjure.domains.music.leading:reward"
+POLISHING = ["training.rate=1e-3", "training.batch=32"]  # of a composer's steps, which are small
 music = typer.Typer(name="conjure music", help="What only music can do.", add_completion=False, rich_markup_mode=None)
 
 
@@ -95,18 +97,55 @@ def interpolate(
 
 
 @music.command()
+def align(
+    folder: Folder,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the improved artifact.")],
+    reward: Annotated[str, typer.Option(help="module:function or file.py:function of wishes and pieces.")] = RULE,
+    given: Given = None,
+    n: Annotated[int, typer.Option("-n", help="How many pieces are wished for, each many times.")] = 256,
+    method: Annotated[str, typer.Option(help="ppo or grpo.")] = "ppo",
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Any setting.")] = None,
+    remember: Annotated[str | None, typer.Option(metavar="DATA", help="Scores not to be forgotten.")] = None,
+    seed: Annotated[int, typer.Option(help="Root of all randomness.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
+) -> None:
+    """Polish a composer by a rule: unless another is named, no parallel fifths and octaves."""
+    from conjure import aligning, artifact
+    from conjure.domains.music import corpus
+    from conjure.screen import Watch
+
+    if artifact.occupied(out) and not resume:
+        raise ConfigError(f"{out} already holds an artifact: choose another folder")
+    opened, judge = _opened(folder), aligning.reward_from(reward)
+    wishes = [{"bars": 4} | pairs(given)] * n
+    past = None if remember is None else opened.codec.adapt(corpus.read(remember)[0])
+    words = [*POLISHING, *(["objective.mix=1"] if past else []), *(settings or [])]
+    with Watch() as watch:
+        how = aligning.How(words, seed, watch.show, past or [], resume)
+        made = aligning.align(opened, wishes, judge, out, method=method, how=how)
+    typer.echo(f"held-out reward, less the price of distance: {-made.card['metrics']['held_out_loss']:.4f}")
+    typer.echo(f"artifact: {out}")
+
+
+@music.command()
 def convert(score: Score, out: Out) -> None:
     """A score in another form: engraved (.svg), to listen to (.wav), MIDI, MusicXML, ABC."""
     _written(_one(score), out)
 
 
-def _made(folder: Path, out: Path, make: Callable[[Any, Any], Any]) -> None:
-    from conjure import artifact, composing
+def _opened(folder: Path) -> Any:
+    from conjure import artifact
 
     opened = artifact.load(folder)
     if opened.recipe.domain != "music":
         raise ConfigError(f"{folder} is of {opened.recipe.domain} data, not music")
-    one = make(composing, opened)
+    return opened
+
+
+def _made(folder: Path, out: Path, make: Callable[[Any, Any], Any]) -> None:
+    from conjure import composing
+
+    one = make(composing, _opened(folder))
     _written(one, out)
     for name, text in one.certificate.items():
         typer.echo(f"  {name}: {text}")

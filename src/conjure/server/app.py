@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 import conjure
 from conjure.core.errors import ConfigError
-from conjure.server import artifacts, errors, fits, health, metrics, uploads
+from conjure.server import artifacts, errors, fits, health, metrics, scores, uploads
 from conjure.server.drawing import Drawers
 from conjure.server.gate import Gate
 from conjure.server.guard import Guard
@@ -44,7 +44,7 @@ def create(settings: Settings) -> FastAPI:
     app.include_router(metrics.router)
     language.install(app, service)
     _keep(app, service)
-    for routes in (artifacts.router, fits.router, uploads.router):
+    for routes in (artifacts.router, scores.router, fits.router, uploads.router):
         app.include_router(routes)
     rated = _ask(app, settings)
     if settings.studio:

@@ -151,7 +151,9 @@ async def evaluate(request: Request, name: Name, asked: Data) -> Response:
     def work(artifact: Artifact, path: str) -> Response:
         report = evaluation.evaluate(artifact, path, n=asked.n, seed=asked.seed)
         if asked.format.lstrip(".") in ("html", "htm"):
-            own = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
+            own = (
+                "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
+            )
             return HTMLResponse(report.to_html(), headers={"content-security-policy": own})
         return Response(report.to_json(), media_type="application/json")
 
@@ -162,11 +164,15 @@ async def _heavy(request: Request, name: str, asked: Data, work: Any) -> Any:
     """Work on data in a thread, one at a time, others waiting their turn."""
     state = request.app.state
     artifact = await asyncio.to_thread(state.shelf.get, name)
-    path = state.uploads.data(asked.data, artifact.recipe.domain)
-    gate: Gate = state.heavy
+    return await in_turn(request, work, artifact, state.uploads.data(asked.data, artifact.recipe.domain))
+
+
+async def in_turn(request: Request, work: Any, *words: Any) -> Any:
+    """Heavy work in a thread, when its turn has come."""
+    gate: Gate = request.app.state.heavy
     with gate.entered():
         async with gate.turn():
-            return await asyncio.to_thread(work, artifact, path)
+            return await asyncio.to_thread(work, *words)
 
 
 def as_file(artifact: Artifact, objects: Any, format: str, line: tuple[str, str], headers: dict[str, str]) -> Response:

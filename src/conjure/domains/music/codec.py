@@ -12,7 +12,7 @@ from torch import Tensor
 from conjure.core.config import fill
 from conjure.core.errors import ConfigError
 from conjure.core.space import Dense, Space, Tokens
-from conjure.domains.music import checks, features, leading, words
+from conjure.domains.music import checks, features, leading, rules, words
 from conjure.domains.music.copies import Prints
 from conjure.domains.music.events import ASKING as EVENT_WORDS
 from conjure.domains.music.events import EventFacts, Events
@@ -21,7 +21,7 @@ from conjure.domains.music.passages import Melodies, Rolls, Span
 from conjure.domains.music.piece import TICKS, Piece, Pieces
 from conjure.domains.music.rules import Rules
 from conjure.domains.music.sets import SetFacts, Sets
-from conjure.domains.music.voices import CHANNELS, Facts, Voices
+from conjure.domains.music.voices import CHANNELS, Facts, Plan, Voices
 from conjure.domains.protocol import Encoded
 
 Form = Voices | Sets | Events | Melodies | Rolls
@@ -162,12 +162,33 @@ class MusicCodec:
             raise ConfigError(f"--given {next(iter(told))}= has no meaning for a model of {self.config.layout}")
         return None
 
+    def prompted(self, asked: list[Any]) -> Tensor:
+        """The condition (N, T, 5 + V) of N wishes, words of a condition each or None, as long as the longest of them.
+
+        For the layout of voices; ConfigError as in `words.plans`.
+        """
+        plans = self._wished(asked)
+        return self.form.frame(plans)[:, : max(plan.frames for plan in plans)]
+
+    def answered(self, x: Tensor, asked: list[Any], rows: list[int]) -> Pieces:
+        """Pieces of rows (B, T, V), each of which one of the wishes was for: rows says which."""
+        plans = self._wished(asked)
+        return self.form.decode(x, [plans[row] for row in rows])  # type: ignore[call-arg]
+
+    def _wished(self, asked: list[Any]) -> list[Plan]:
+        """A plan for each wish; those alike are spread over the shapes of training pieces together."""
+        found: dict[int, Plan] = {}
+        for wish in {repr(w): w for w in asked}.values():
+            alike = [row for row, other in enumerate(asked) if repr(other) == repr(wish)]
+            found |= dict(zip(alike, words.plans(self.form, wish or {}, len(alike))))  # type: ignore[arg-type]
+        return [found[row] for row in range(len(asked))]
+
     @property
     def asking(self) -> dict[str, str]:
         """The words of a condition, and what each can be."""
         if isinstance(self.form, Events):
             return EVENT_WORDS
-        return words.ASKING if isinstance(self.form, Voices) else {}
+        return words.ASKING | rules.ASKING if isinstance(self.form, Voices) else {}
 
     def limits(self, given: dict[str, Any], n: int, rows: Sequence[int] | None = None) -> dict[str, Any]:
         """What the model's `sample` is told to hold to, beside the condition; rows: only these of the n."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
 from pathlib import Path
 
 from conjure.core.errors import ConfigError, DataError
@@ -13,6 +15,7 @@ from conjure.domains.music.piece import Piece
 from conjure.domains.music.sound import to_wav
 
 MIDI, ABC, XML, HUMDRUM = (".mid", ".midi"), (".abc",), (".mxl", ".musicxml", ".xml"), (".krn",)
+UNPACKED = 1 << 27  # bytes of a zipped score, and no more
 SUFFIXES = (*MIDI, *ABC, *XML, *HUMDRUM)
 LARGEST = 64 << 20  # bytes of a file: three hours of dense MIDI are 2 MB
 
@@ -23,14 +26,14 @@ def load(path: Path) -> list[Piece]:
     What a file is is told by its first bytes, so that a wrong suffix does no harm.
     """
     data = _bytes(path)
-    kind = _kind(data, path)
     try:
+        kind = _kind(data, path)
         found = {"midi": midi.from_midi, "abc": abc.from_abc, "music21": streams.from_notation}[kind](path, data)
     except DataError:
         raise
     except Exception as error:  # parsers of foreign files raise whatever they like
         raise DataError(
-            f"{path} is not a readable score: {str(error).splitlines()[0] if str(error) else kind}"
+            f"{path} is not a readable score: {str(error).splitlines()[0] if str(error) else path.suffix}"
         ) from None
     found = [p for p in found if len(p.notes)]
     if not found:
@@ -60,7 +63,12 @@ def _kind(data: bytes, path: Path) -> str:
     head = data[:4096]
     if head[:4] == b"MThd" or head[:4] == b"RIFF":
         return "midi"
-    if head[:2] == b"PK" or head.lstrip()[:1] == b"<" or b"**kern" in head or head[:3] == b"!!!":
+    if head[:2] == b"PK":
+        with zipfile.ZipFile(io.BytesIO(data)) as file:
+            if sum(member.file_size for member in file.infolist()) > UNPACKED:
+                raise DataError(f"{path} would unpack to more than the {UNPACKED:,} bytes that a score may have")
+        return "music21"
+    if head.lstrip()[:1] == b"<" or b"**kern" in head or head[:3] == b"!!!":
         return "music21"
     if b"X:" in head and b"K:" in data:
         return "abc"

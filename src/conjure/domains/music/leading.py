@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -83,6 +84,16 @@ def bar_of(one: Piece, ticks: np.ndarray) -> np.ndarray:
     """The number of the bar that each tick is in, counted from 1; an upbeat is bar 0."""
     starts = np.array([start for start, _ in bar_lines(one, max(one.end, int(ticks.max(initial=0)) + 1))])
     return np.searchsorted(starts, ticks, side="right") - int(starts[0] < 0)
+
+
+def rate(one: Piece) -> float:
+    """Parallel fifths and octaves per 100 chords (moments at which any note begins)."""
+    return 100 * len(parallels(one)) / max(1, len(np.unique(one.notes[:, START])))
+
+
+def reward(asked: list[Any], pieces: list[Piece]) -> list[float]:
+    """A rule to improve a composer by (`conjure music align`): minus `rate`, 0 at best; silence is the worst, -100."""
+    return [-rate(one) if len(one.notes) else -100.0 for one in pieces]
 
 
 def place(one: Piece, tick: int) -> str:

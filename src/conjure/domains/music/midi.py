@@ -98,7 +98,12 @@ def _rows(columns: dict[str, np.ndarray], counts: list[int], scale: float, name:
 
 def to_midi(one: Piece, path: Path) -> None:
     """The piece as a MIDI file."""
-    to_symusic(one).dump_midi(str(path))
+    path.write_bytes(to_bytes(one))
+
+
+def to_bytes(one: Piece) -> bytes:
+    """What a MIDI file of the piece holds."""
+    return to_symusic(one).dumps_midi()
 
 
 def to_symusic(one: Piece) -> Any:

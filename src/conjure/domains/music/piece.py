@@ -42,7 +42,7 @@ class Symbol:
 
 
 @dataclass(frozen=True)
-class Piece:
+class Piece(Shown):
     """One score. notes: int32 (N, 5), each start, length, pitch (MIDI number), velocity, part; in order of start.
 
     tempos: (from which tick on, quarter notes a minute). symbols: chords written over the notes of a lead sheet.

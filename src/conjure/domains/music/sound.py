@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,14 @@ PARTIALS = {"struck": (1.0, 0.45, 0.25, 0.12, 0.07, 0.04), "blown": (1.0, 0.3, 0
 SUSTAINED = range(16, 24), range(40, 80)  # General MIDI: organs; strings, voices, brass, reeds, pipes
 
 
-def to_wav(one: Piece, rate: int = RATE) -> bytes:
+def to_wav(one: Piece, rate: int = RATE, most: float = 0.0) -> bytes:
     """A WAV file, mono, 16 bits. CONJURE_SOUNDFONT names a SoundFont; Debian's fluid-soundfont-gm is found by itself.
 
-    Without one every note is a sum of six partials under an envelope: plain, but in tune and in time.
+    Without one every note is a sum of six partials under an envelope: plain, but in tune and in time. most: seconds
+    after which it is cut off, 0 for never.
     """
     one, font = realised(one), soundfont()
+    one = beginning(one, most) if most else one
     if (length := float(seconds(one, np.array([one.end]))[0])) > LONGEST:
         raise ConfigError(f"the piece lasts {length / 60:.0f} minutes; sound is written up to {LONGEST // 60}: cut it")
     samples = _by_font(one, font, rate) if font else _by_partials(one, rate)
@@ -50,6 +53,18 @@ def soundfont() -> Path | None:
     """The SoundFont to play through, None where there is none."""
     named = os.environ.get("CONJURE_SOUNDFONT", "")
     return next((Path(f) for f in (named, *FONTS) if f and Path(f).is_file()), None)
+
+
+def beginning(one: Piece, most: float) -> Piece:
+    """What is heard of a piece in its first so many seconds."""
+    starts = seconds(one, one.notes[:, START])
+    if not len(starts) or seconds(one, np.array([one.end]))[0] <= most:
+        return one
+    ticks = np.arange(one.end + 1)
+    stop = int(np.searchsorted(seconds(one, ticks), most, side="right")) - 1
+    notes = one.notes[one.notes[:, START] < stop].copy()
+    notes[:, LENGTH] = np.minimum(notes[:, LENGTH], stop - notes[:, START])
+    return replace(one, notes=notes)
 
 
 def seconds(one: Piece, ticks: np.ndarray) -> np.ndarray:

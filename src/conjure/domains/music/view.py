@@ -1,37 +1,67 @@
-"""Pieces for a reader: in words, as an engraved score, as a piano roll."""
+"""Pieces for a reader and a listener: in words, as an engraved score or a piano roll, to play and to take home."""
 
 from __future__ import annotations
 
 import html
+from contextlib import suppress
+from itertools import islice
 
 from conjure.core.errors import ConfigError
-from conjure.domains.music.engraving import to_svg
+from conjure.domains.music import sound
+from conjure.domains.music.engraving import to_musicxml, to_svg
+from conjure.domains.music.midi import to_bytes
 from conjure.domains.music.piece import LENGTH, PART, PITCH, START, TICKS, Piece, Pieces, bar_lines, key_name
-from conjure.domains.music.sound import to_wav
+from conjure.domains.shown import MOST, link, player
 
-__all__ = ["roll_svg", "to_html", "to_text", "to_wav"]
+__all__ = ["WHOLE", "roll_svg", "to_html", "to_text"]
 
+WHOLE = True  # all pieces go on one sheet, since a sheet holds so much sound and no more
+PLAYERS, SECONDS, RATE = 4, 30.0, 11_025  # pieces to be heard, of each its beginning; samples a second
 COLOURS = ("#2b5f9e", "#b5532a", "#3c8a4e", "#7d4f9b", "#9a7b1c", "#3b8c93", "#a23b5f", "#5d5d5d")
 HIGH = 4  # points a semitone takes in a roll
 
 
 def to_text(objects: Pieces) -> str:
     """A line a piece: bars, metre, key, notes by part; and what its certificate says."""
-    lines = []
-    for one in objects:
-        bars = len(bar_lines(one))
-        parts = ", ".join(f"{p.name or 'part'} {int((one.notes[:, PART] == k).sum())}" for k, p in enumerate(one.parts))
-        lines.append(f"{bars} bars of {one.meters[0][1]}/{one.meters[0][2]} in {key_name(one.key)}: {parts} notes")
-        lines += [f"  {name}: {text}" for name, text in one.certificate.items()]
-    return "\n".join(lines)
+    return "\n".join(line for one in objects for line in (_words(one), *(f"  {line}" for line in _claims(one))))
 
 
-def to_html(one: Piece) -> str:
-    """One piece as its engraved score; as a piano roll where verovio is not installed."""
+def to_html(objects: Pieces | Piece) -> str:
+    """Pieces one below the other: score, sound, files, certificate. The first four can be heard, each for half a
+    minute.
+    """
+    pieces = [objects] if isinstance(objects, Piece) else list(islice(objects, MOST))
+    parts = [_shown(one, number <= PLAYERS) for number, one in enumerate(pieces, 1)]
+    more = 0 if isinstance(objects, Piece) else len(objects) - len(pieces)
+    return "<hr>".join(parts) + (f"<p>{more:,} more</p>" if more else "")
+
+
+def _words(one: Piece) -> str:
+    bars = len(bar_lines(one))
+    parts = ", ".join(f"{p.name or 'part'} {int((one.notes[:, PART] == k).sum())}" for k, p in enumerate(one.parts))
+    return f"{bars} bars of {one.meters[0][1]}/{one.meters[0][2]} in {key_name(one.key)}: {parts} notes"
+
+
+def _claims(one: Piece) -> list[str]:
+    return [f"{name}: {text}" for name, text in one.certificate.items()]
+
+
+def _shown(one: Piece, heard: bool) -> str:
+    """One piece; as a piano roll where verovio is not installed."""
+    files = [(to_musicxml(one, compressed=True), "piece.mxl", "application/vnd.recordare.musicxml", "MusicXML")]
     try:
-        return to_svg(one)
+        drawn = to_svg(one)
     except ConfigError:
-        return roll_svg(one)
+        drawn = roll_svg(one)
+    files.append((drawn.encode(), "piece.svg", "image/svg+xml", "SVG"))
+    with suppress(ConfigError):  # without symusic no MIDI is written
+        files.insert(0, (to_bytes(one), "piece.mid", "audio/midi", "MIDI"))
+    played = f"<p>{player(sound.to_wav(one, RATE, SECONDS), one.name or 'piece')}</p>" if heard else ""
+    said = "".join(f"<li>{html.escape(line)}</li>" for line in _claims(one))
+    certificate = f'<ul class="certificate">{said}</ul>' if said else ""
+    links = " · ".join(link(*file) for file in files)
+    paper = "background:#fff;color:#000;overflow-x:auto"  # ink is black, whatever the page is
+    return f'<p>{html.escape(_words(one))}</p><div style="{paper}">{drawn}</div>{played}<p>{links}</p>{certificate}'
 
 
 def roll_svg(one: Piece, width: int = 900) -> str:

@@ -14,13 +14,13 @@ from conjure.server.studio.house import House, told
 
 
 class Brought:
-    """An artifact's name, an example set, and a file of one's own."""
+    """An artifact's name, an example set (where examples serve), and a file of one's own."""
 
-    def __init__(self, house: House, label: str, able: Callable[[Artifact], bool]):
+    def __init__(self, house: House, label: str, able: Callable[[Artifact], bool], examples: bool = True):
         self.house, self.able = house, able
         with gr.Row():
             self.name = gr.Dropdown([], label="Artifact", interactive=True)
-            self.example = gr.Dropdown([], label="or an example set", interactive=True)
+            self.example = gr.Dropdown([], label="or an example set", interactive=True, visible=examples)
         self.files = gr.File(label=label)
         self.name.change(told(self._embedded), self.name, self.example)
 

@@ -21,13 +21,7 @@ def page(house: House, pages: gr.Blocks, tab: gr.Tab) -> None:
         name = gr.Dropdown([], label="Artifact", interactive=True)
         n = gr.Number(8, label="How many", precision=0, minimum=1, maximum=MOST)
         seed = gr.Number(None, label="Seed (empty: a new one)", precision=0, minimum=0)
-    given = gr.Dataframe(
-        headers=["what", "wanted", "it can be"],
-        datatype=["str", "str", "str"],
-        interactive=True,
-        wrap=True,
-        label="Conditions: fill in what is wanted",
-    )
+    given = conditions()
     go = gr.Button("Draw", variant="primary")
     said = gr.Markdown()
     view, sounds = gr.HTML(label="Samples"), players()
@@ -56,6 +50,18 @@ def page(house: House, pages: gr.Blocks, tab: gr.Tab) -> None:
     go.click(draw, [name, n, seed, given], [said, view, *sounds, *taken.parts])
     pages.load(lambda: choices(house), None, name)
     tab.select(lambda now: choices(house, now), name, name)
+
+
+def conditions() -> gr.Dataframe:
+    """A line for each word of a condition, beside what it can be."""
+    return gr.Dataframe(
+        headers=["what", "wanted", "it can be"],
+        datatype=["str", "str", "str"],
+        interactive=True,
+        wrap=True,
+        column_widths=["25%", "30%", "45%"],
+        label="Conditions: fill in what is wanted",
+    )
 
 
 def choices(house: House, now: str | None = None, able: Any = None) -> Any:

@@ -8,7 +8,7 @@ import gradio as gr
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
-from conjure.server.studio import completing, drawing, fitting, gallery, judging, scoring, talking
+from conjure.server.studio import completing, composing, drawing, fitting, gallery, judging, scoring, talking
 from conjure.server.studio.house import House
 
 PATH = "/studio"
@@ -18,7 +18,7 @@ RATING = (
     '<iframe title="rating" src="{place}" loading="lazy" style="width:100%;height:80vh;border:0"></iframe>'
 )
 CSS = (
-    ".gradio-container{max-width:1100px!important;margin:auto}footer{display:none!important}"
+    ".gradio-container{max-width:min(1100px,100vw)!important;margin:auto}footer{display:none!important}"
     ".tab-wrapper,.tab-container[role=tablist]{height:auto!important;flex-wrap:wrap}"  # tabs in lines, at phone width
     ".tab-container.visually-hidden{max-width:100%;overflow:hidden}"
     ".gradio-container,.gradio-container .main,.gradio-container .wrap,.contain,.contain .column,.tabs,.tab-wrapper"
@@ -43,6 +43,8 @@ def build(house: House) -> gr.Blocks:
                 scoring.page(house, pages, tab)
             with gr.Tab("Complete", id="complete") as tab:
                 completing.page(house, pages, tab)
+            with gr.Tab("Compose", id="compose") as tab:
+                composing.page(house, pages, tab)
             if house.talkers:
                 with gr.Tab("Chat", id="chat"):
                     talking.page(house)

@@ -11,6 +11,8 @@ import gradio as gr
 
 from conjure import catalog, showing
 from conjure.artifact import Artifact
+from conjure.core.errors import ConfigError
+from conjure.domains.shown import MOST
 from conjure.server import packing
 
 PLAYERS = 3  # of what can be heard, so many are
@@ -34,28 +36,42 @@ def words(artifact: Artifact) -> list[tuple[str, str]]:
 
 
 class Taken:
-    """Buttons below what was made: the file by itself, and all files with the words that make them again."""
+    """Buttons below what was made: the file by itself, all files with the words that make them again, other formats."""
 
     def __init__(self) -> None:
         with gr.Row():
             self.file = gr.DownloadButton("Download", interactive=False)
             self.whole = gr.DownloadButton("Download with its command line (.zip)", interactive=False)
+            self.others = [gr.DownloadButton(visible=False) for _ in range(max(map(len, packing.FORMATS.values())))]
 
     @property
     def parts(self) -> list[Any]:
-        return [self.file, self.whole]
+        return [self.file, self.whole, *self.others]
 
-    @staticmethod
-    def filled(artifact: Artifact, objects: Any, stem: str, line: str) -> tuple[str, Any, Any]:
-        """(the command line with its `-o FILE`, the two buttons ready)."""
+    def filled(self, artifact: Artifact, objects: Any, stem: str, line: str) -> tuple[str, *tuple[Any, ...]]:
+        """(the command line with its `-o FILE`, the buttons ready)."""
         domain = artifact.recipe.domain
-        files = Path(tempfile.mkdtemp(prefix="conjure-")) / stem
-        files.mkdir()
-        made = packing.written(domain, objects, files, stem)
-        line = f"{line} -o {stem}{packing.suffix_of(domain, objects)}"
-        whole = packing.archived(files, line, artifact)
-        alone = made if made.is_file() else whole
-        return line, *(gr.DownloadButton(value=str(at), interactive=True) for at in (alone, whole))
+        made, whole, line_ = _kept(artifact, objects, stem, line, packing.suffix_of(domain, objects))
+        buttons = [gr.DownloadButton(value=str(at), interactive=True) for at in (made, whole)]
+        few = packing.FORMATS.get(domain, {}) if len(objects) <= MOST else {}
+        for name, suffix in few.items():
+            try:
+                at = _kept(artifact, objects, stem, line, suffix)[0]
+            except ConfigError:  # of a format whose package is not installed
+                continue
+            buttons.append(gr.DownloadButton(f"Download {name}", value=str(at), visible=True))
+        missing = len(self.parts) - len(buttons)
+        return line_, *buttons, *[gr.DownloadButton(visible=False)] * missing
+
+
+def _kept(artifact: Artifact, objects: Any, stem: str, line: str, suffix: str) -> tuple[Path, Path, str]:
+    """(the one file, or all in an archive; the archive; the command line with its `-o FILE`) of a format."""
+    files = Path(tempfile.mkdtemp(prefix="conjure-")) / stem
+    files.mkdir()
+    made = packing.written(artifact.recipe.domain, objects, files, stem, suffix)
+    line = f"{line} -o {stem}{suffix}"
+    whole = packing.archived(files, line, artifact)
+    return made if made.is_file() else whole, whole, line
 
 
 def players() -> list[Any]:
