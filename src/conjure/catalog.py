@@ -78,6 +78,7 @@ REPORTS = {  # domain -> function that judges samples of it
     "pairs": "conjure.metrics.translated:judge",
     "series": "conjure.metrics.forecasts:judge",
     "unpaired": "conjure.metrics.restyled:judge",
+    "audio": "conjure.metrics.audible:judge",
     "music": "conjure.metrics.musical:judge",
     "chat": "conjure.metrics.conversing:judge",
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from conjure.apps.app import App
 from conjure.recipe import Recipe
 
@@ -44,5 +46,10 @@ def tokens() -> Recipe:
     )
 
 
-RECIPES = {"default": codec, "codec": codec, "tokens": tokens}
+def both() -> Recipe:
+    """The codec, then the decoder through it, in one run: from a folder of sounds to new ones."""
+    return replace(tokens(), first=codec().nested())
+
+
+RECIPES = {"default": both, "codec": codec, "tokens": tokens}
 APP = App("audio", "Short sounds like those of a folder of yours", "audio", RECIPES, "default")

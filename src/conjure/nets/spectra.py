@@ -1,41 +1,38 @@
-"""Waves as spectra frame by frame, and back: a windowed Fourier transform whose frames add up to the wave again."""
+"""Waves as spectra frame by frame, and back."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class Spectra(nn.Module):
-    """The short-time Fourier transform with a Hann window of `window` samples every `hop`, and its inverse.
+class MDCT(nn.Module):
+    """The modified discrete cosine transform: a wave as `hop` real coefficients every `hop` samples.
 
-    A wave of F hops gives F frames. The inverse adds windowed frames up and divides by the windows' squares, which is
-    exact for spectra of a wave and the least-squares wave for any others (Griffin & Lim 1984, eq. 6).
+    Windows of twice the length overlap by half, and what neighbours fold onto each other cancels (Princen & Bradley
+    1986), so the transform is orthonormal: the inverse is its transpose, and squared errors are those of the wave.
 
-    Shapes: waves (B, F hop), spectra (B, F, window / 2 + 1), complex.
+    Shapes: waves (B, F hop), coefficients (B, F + 1, hop).
     """
 
-    def __init__(self, hop: int, window: int):
+    def __init__(self, hop: int):
         super().__init__()
-        self.hop, self.edge = hop, (window - hop) // 2
-        self.register_buffer("window", torch.hann_window(window), persistent=False)
+        self.hop = hop
+        n, k = (torch.arange(count, dtype=torch.float64) + 0.5 for count in (2 * hop, hop))
+        window = torch.sin(math.pi * n / (2 * hop))[:, None]
+        basis = window * torch.cos(math.pi / hop * (n[:, None] + hop / 2) * k) * math.sqrt(2 / hop)
+        self.register_buffer("basis", basis.float(), persistent=False)  # (2 hop, hop)
 
     def forward(self, wave: Tensor) -> Tensor:
-        size = len(self.window)
-        frames = F.pad(wave.float(), (self.edge, size - self.hop - self.edge)).unfold(1, size, self.hop)
-        return torch.fft.rfft(frames * self.window)
+        blocks = F.pad(wave, (self.hop, self.hop)).unflatten(1, (-1, self.hop))
+        return torch.cat([blocks[:, :-1], blocks[:, 1:]], 2) @ self.basis
 
-    def inverse(self, spectra: Tensor) -> Tensor:
-        frames = torch.fft.irfft(spectra, len(self.window)) * self.window
-        total, weight = self._added(frames), self._added(self.window.square().expand(1, spectra.shape[1], -1))
-        return total / weight
-
-    def _added(self, frames: Tensor) -> Tensor:
-        """Overlapping frames (B, F, window) added up, (B, F hop)."""
-        count, size = frames.shape[1:]
-        whole = F.fold(frames.mT, (1, (count - 1) * self.hop + size), (1, size), stride=(1, self.hop))
-        return whole[:, 0, 0, self.edge : self.edge + count * self.hop]
+    def inverse(self, coefficients: Tensor) -> Tensor:
+        first, second = (coefficients @ self.basis.T).chunk(2, 2)
+        return (second[:, :-1] + first[:, 1:]).flatten(1)
 
 
 def magnitudes(wave: Tensor, window: int) -> Tensor:

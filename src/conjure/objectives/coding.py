@@ -48,9 +48,9 @@ class Coding(Objective):
         after: float = 0.3
         critic_rate: float = 1.0
         channels: int = 48
-        windows: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
-        critic_windows: tuple[int, ...] = (256, 512, 1024)
-        crop: int = 8192
+        windows: tuple[int, ...] = (128, 512, 2048)
+        critic_windows: tuple[int, ...] = (256, 1024)
+        crop: int = 4096
 
         def __post_init__(self) -> None:
             if min(self.wave, self.spectral, self.commitment, self.game, self.features, self.critic_rate) < 0:
@@ -83,11 +83,8 @@ class Coding(Objective):
 
     @torch.no_grad()
     def prepare(self, batch: Batch, rows: int) -> None:
-        """Set the books down on vectors of the data."""
-        vectors = self.model.vectors(batch.x[:BEGUN_WITH]).flatten(0, 1)
-        levels, codes = self.model.books.books.shape[:2]
-        chosen = torch.randint(len(vectors), (levels, codes), generator=generator(0, "books"))
-        self.model.books.begin(vectors, chosen.to(vectors.device))
+        """Begin on the principal axes of the data."""
+        self.model.begin(batch.x[:BEGUN_WITH], generator(0, "books"))
 
     def moves(self, batch: Batch) -> Iterator[Move]:
         x, c = self._cropped(batch), self.config
