@@ -55,8 +55,8 @@ class Artifact:
 
 
 def gone_through(recipe: Recipe) -> Artifact | None:
-    """The artifact that a recipe goes through; ConfigError for one that cannot be gone through."""
-    if not recipe.through:
+    """The artifact that a recipe goes through, None where it fits it first; ConfigError where none can be had."""
+    if not recipe.through or (recipe.first and recipe.through == "?"):
         return None
     if recipe.through == "?":
         raise ConfigError("this recipe models the codes of another artifact: name its folder, --through DIR")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from conjure import artifact as artifacts
 from conjure import catalog
 from conjure.artifact import Artifact
-from conjure.core.errors import ConfigError
+from conjure.core.errors import ArtifactError, ConfigError
 from conjure.core.space import Tokens
 from conjure.domains.protocol import Codec, Source
 from conjure.models.protocol import Model
@@ -123,3 +126,61 @@ def beginning(recipe: Recipe, opened: Callable[[str], Artifact] = artifacts.load
     found = Beginning(recipe, start)
     found.model(found.learn(None))  # refused before anything is read or written
     return found
+
+
+def in_two_runs(recipe: Recipe, data: Any, out: Any, options: Any, fit: Callable[..., Artifact]) -> Artifact:
+    """The artifact that a recipe goes through, fitted as `recipe.first` says in the run's own folder, then its own run.
+
+    Minutes are shared as those of the two recipes are. A first run that is done is opened again, not repeated.
+    """
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        _check_free(folder, options.resume)
+    first = replace(Recipe.from_nested({**recipe.first, "domain": recipe.domain}), **_alike(recipe))
+    share = _share(first, recipe)
+    minutes = (None, None) if options.minutes is None else (share * options.minutes, (1 - share) * options.minutes)
+    with _place(folder) as place:
+        if not _done(place):
+            options.say(f"first a {first.model}, then a {recipe.model} through it")
+            made = fit(first, data, place, replace(options, minutes=minutes[0], preview=None))
+            if made.card["metrics"]["stopped_by"] == "interrupt":
+                raise KeyboardInterrupt
+        return fit(replace(recipe, through=str(place)), data, out, replace(options, minutes=minutes[1]))
+
+
+def _alike(recipe: Recipe) -> dict[str, Any]:
+    """What both runs share, held-out part and seed; and that the first begins from nothing."""
+    return {"held_out": recipe.held_out, "seed": recipe.seed, "start": "", "through": "", "first": {}}
+
+
+def _share(first: Recipe, second: Recipe) -> float:
+    """The part of the time that is the first run's: as their own minutes are, else half."""
+    times = [recipe.training.get("minutes") for recipe in (first, second)]
+    return times[0] / sum(times) if all(times) else 0.5  # type: ignore[operator, arg-type]
+
+
+def _done(place: Path) -> bool:
+    """Whether a first run is over, not just stopped."""
+    return artifacts.occupied(place) and artifacts.load(place).card["metrics"]["stopped_by"] != "interrupt"
+
+
+def _check_free(folder: Path, resume: bool) -> None:
+    """Refuse a folder that the second run could not have, before the first one's minutes."""
+    if artifacts.occupied(folder) and not resume:
+        raise ArtifactError(f"{folder} already holds an artifact: choose another folder or remove it first")
+    if (folder / artifacts.FIRST).exists() and not resume:
+        raise ArtifactError(
+            f"{folder} holds an unfinished run: add --resume to go on with it, or choose another folder"
+        )
+    if folder.exists() and not resume and any(folder.iterdir()):
+        raise ArtifactError(f"{folder} is not empty and holds no run: choose another folder")
+
+
+@contextmanager
+def _place(folder: Path | None) -> Iterator[Path]:
+    """Where the first run writes: inside the folder of the second, or for a while only."""
+    if folder is not None:
+        yield folder / artifacts.FIRST
+        return
+    with tempfile.TemporaryDirectory() as place:
+        yield Path(place) / artifacts.FIRST

@@ -11,6 +11,7 @@ from conjure.core.errors import ConfigError
 
 DOMAINS = {
     "answers": "conjure.domains.answers.codec:AnswersCodec",
+    "audio": "conjure.domains.audio.codec:AudioCodec",
     "table": "conjure.domains.table.codec:TableCodec",
     "linked": "conjure.domains.linked.codec:LinkedCodec",
     "text": "conjure.domains.text.codec:TextCodec",
@@ -42,9 +43,11 @@ MODELS = {
     "reward": "conjure.models.reward:Reward",
     "seq2seq": "conjure.models.seq2seq:Seq2Seq",
     "vae": "conjure.models.vae:VAE",
+    "vq": "conjure.models.vq:VQ",
 }
 
 OBJECTIVES = {
+    "coding": "conjure.objectives.coding:Coding",
     "counting": "conjure.objectives.counting:Counting",
     "cycle": "conjure.objectives.cycle:Cycle",
     "entropy": "conjure.objectives.entropy:Entropy",
@@ -75,6 +78,7 @@ REPORTS = {  # domain -> function that judges samples of it
     "pairs": "conjure.metrics.translated:judge",
     "series": "conjure.metrics.forecasts:judge",
     "unpaired": "conjure.metrics.restyled:judge",
+    "audio": "conjure.metrics.audible:judge",
     "music": "conjure.metrics.musical:judge",
     "chat": "conjure.metrics.conversing:judge",
 }
@@ -93,6 +97,7 @@ APPS = {
     "series": "conjure.apps.series:APP",
     "restyle": "conjure.apps.restyle:APP",
     "music": "conjure.apps.music:APP",
+    "audio": "conjure.apps.audio:APP",
     "assistant": "conjure.apps.assistant:APP",
 }
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from conjure import catalog, sampling, scoring, showing
+from conjure import catalog, latents, sampling, scoring, showing
 from conjure.artifact import Artifact
 from conjure.composition.latents import Latents
 from conjure.core.errors import ConfigError, ConjureError, DataError
@@ -26,7 +27,7 @@ NGRAM = 6
 SHOWN = 8  # of the samples judged, in the report
 # Samples drawn unless a number is asked for: at least and at most so many.
 SAMPLES = {"table": (500, 50_000), "image": (256, 5_000), "video": (128, 1_000), "text": (64, 256), "music": (50, 200)}
-SAMPLES |= {"chat": (8, 8), "linked": (500, 20_000)}  # answers of a language model take long
+SAMPLES |= {"audio": (64, 256), "chat": (8, 8), "linked": (500, 20_000)}  # answers of a language model take long
 
 
 def evaluate(
@@ -71,7 +72,7 @@ def evaluate(
             score_kind=artifact.score_kind,
             as_made=lambda objects: codec.decode(codec.encode(objects).x),
             again=lambda objects: sampling.complete(artifact, objects, seed=seed),
-            facts=facts_of(codec) | _before(artifact, known, count, seed),
+            facts=facts_of(codec) | _before(artifact, known, count, seed) | _coded(artifact),
             target=target,
             seed=seed,
             title=f"{recipe.model} of {artifact.card.get('source', {}).get('name', 'data')}",
@@ -114,6 +115,21 @@ def _before(artifact: Artifact, known: Any, n: int, seed: int) -> dict[str, Any]
         return found
     found["before"] = scoring.score(start, known)
     return found | {"answers_before": _synthetic(start, known, n, seed)}
+
+
+def _coded(artifact: Artifact) -> dict[str, Any]:
+    """Of a model of tokens that stand for a stretch of time: how to write objects again from them, and their rate."""
+    codec = artifact.codec
+    first = artifact.model if artifact.first is None else artifact.first.model
+    seconds = getattr(_plain(codec), "seconds", None)
+    if seconds is None or not getattr(first, "vocab", 0):
+        return {}
+    again = (
+        codec.reconstruct
+        if isinstance(codec, Latents)
+        else lambda o: latents.decode(artifact, latents.encode(artifact, o))
+    )
+    return {"coded": again, "bits": math.prod(first.latent_shape) * math.log2(first.vocab) / seconds}
 
 
 def training_data(artifact: Artifact, given: Any, notes: list[str]) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 from conjure import artifact as artifacts
 from conjure import catalog, private, sampling
 from conjure.artifact import Artifact
-from conjure.beginning import Beginning, beginning
+from conjure.beginning import Beginning, beginning, in_two_runs
 from conjure.core.config import fill
 from conjure.core.errors import ArtifactError, ConfigError, ConjureError, DataError
 from conjure.core.privacy import Ledger
@@ -59,6 +59,8 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     A run that was stopped leaves a checkpoint; the same call with `resume` goes on from it.
     """
     options = options or FitOptions()
+    if recipe.first and recipe.through == "?":
+        return in_two_runs(recipe, data, out, options, fit)
     recipe = recipe.fitting(data)
     recipe.configs()  # which refuses a setting that there is not
     ledger = private.ledger_of(recipe, options.resume)
@@ -244,7 +246,7 @@ def _claim(folder: Path, before: Beginning, source: Source, resume: bool, proces
         raise ArtifactError(
             f"{folder} holds an unfinished run: add --resume to go on with it, or choose another folder"
         )
-    elif folder.exists() and not at.exists() and any(folder.iterdir()):
+    elif folder.exists() and not at.exists() and any(p.name != artifacts.FIRST for p in folder.iterdir()):
         raise ArtifactError(f"{folder} is not empty and holds no run: choose another folder")
     processes.wait()
     if processes.first:

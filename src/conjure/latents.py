@@ -59,7 +59,7 @@ def decode(artifact: Artifact, codes: Codes) -> Any:
     if model.given is not None and codes.given is None:
         names = ", ".join(c.name for c in model.given.columns)
         raise ConfigError(f"this model writes under a condition, so codes need one too: an array 'given' of {names}")
-    z = torch.from_numpy(np.asarray(codes.z, np.float32))
+    z = torch.from_numpy(np.asarray(codes.z, np.int64 if getattr(model, "vocab", 0) else np.float32))
     given = torch.from_numpy(codes.given) if model.given is not None else None
     parts = []
     for start in range(0, len(z), BATCH):
@@ -76,6 +76,7 @@ def interpolate(artifact: Artifact, objects: Any, rows: tuple[int, int], steps: 
     """
     if steps < 2:
         raise ConfigError(f"steps is {steps}; from one object to another takes at least 2")
+    _demand_between(artifact)
     ends = encode(artifact, _rows(artifact, objects, rows))
     along = torch.linspace(0, 1, steps)
     z = torch.from_numpy(ends.z).flatten(1)
@@ -89,6 +90,7 @@ def traverse(artifact: Artifact, objects: Any, row: int, along: int, steps: int 
     """One object with one number of its code moved from -3 to 3 standard deviations of that number in the data."""
     if steps < 2:
         raise ConfigError(f"steps is {steps}; at least 2 are needed to see a change")
+    _demand_between(artifact)
     known = encode(artifact, objects)
     flat = known.z.reshape(len(known.z), -1)
     if not 0 <= along < flat.shape[1]:
@@ -142,6 +144,12 @@ def _demand(artifact: Artifact) -> None:
     """Refuse a family without codes of its own, or data without whole examples."""
     if not hasattr(artifact.model, "latent_shape"):
         raise ConfigError(f"a {artifact.recipe.model} has no codes: fit a 'vae' or an 'autoencoder'")
+
+
+def _demand_between(artifact: Artifact) -> None:
+    """Refuse a family whose codes are integers without an order: there is nothing between two of them."""
+    if getattr(artifact.model, "vocab", 0):
+        raise ConfigError(f"the codes of a {artifact.recipe.model} are tokens, between which there is no way")
 
 
 def _rows(artifact: Artifact, objects: Any, rows: tuple[int, int]) -> Any:

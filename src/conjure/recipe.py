@@ -21,8 +21,9 @@ class Recipe:
     """Names with their settings; the settings are checked against each class's `Config` by `configs`.
 
     `training` holds the fields of `training.trainer.Training`. `through` is the folder of an artifact whose codes
-    of the data are modelled instead of the data itself ("?" where it is still to be named), `start` that of one whose
-    codec and weights this run begins with, `privacy` the epsilon and delta that all of it may spend.
+    of the data are modelled instead of the data itself ("?" where it is still to be named), `first` the recipe, as
+    `nested` has it, that it is fitted by before this one where none is named; `start` that of one whose codec and
+    weights this run begins with, `privacy` the epsilon and delta that all of it may spend.
     """
 
     domain: str
@@ -37,6 +38,7 @@ class Recipe:
     through: str = ""
     start: str = ""
     privacy: dict[str, Any] = field(default_factory=dict)
+    first: dict[str, Any] = field(default_factory=dict)
 
     # The words a person writes: [model] name = "vae", width = 256; --set model.width=256.
 
@@ -53,6 +55,7 @@ class Recipe:
             **({"through": self.through} if self.through else {}),
             **({"start": self.start} if self.start else {}),
             **({"privacy": dict(self.privacy)} if self.privacy else {}),
+            **({"first": dict(self.first)} if self.first else {}),
         }
 
     @classmethod
@@ -76,11 +79,18 @@ class Recipe:
             known.through,
             known.start,
             dict(known.privacy),
+            dict(known.first),
         )
 
     def with_settings(self, words: list[str] | tuple[str, ...]) -> Recipe:
-        """This recipe with `group.key=value` words applied."""
-        return Recipe.from_nested(assign(self.nested(), words))
+        """This recipe with `group.key=value` words applied; codec settings that codes know nothing of go to `first`."""
+        values = assign(self.nested(), words)
+        if self.first:
+            known = {f.name for f in fields(catalog.codec(self.domain, True).Config)}
+            told = {k: v for k, v in values["codec"].items() if k not in known}
+            values["codec"] = {k: v for k, v in values["codec"].items() if k in known}
+            values["first"]["codec"] = {**values["first"].get("codec", {}), **told}
+        return Recipe.from_nested(values)
 
     def fitting(self, data: Any) -> Recipe:
         """This recipe for the kind that data turns out to be: several tables, of a recipe for one."""
@@ -100,7 +110,7 @@ class Recipe:
     def with_through(self, folder: str) -> Recipe:
         """This recipe for the codes of an artifact; of the codec's settings those stay that codes know too."""
         known = {f.name for f in fields(catalog.codec(self.domain, True).Config)}
-        return replace(self, through=folder, codec={k: v for k, v in self.codec.items() if k in known})
+        return replace(self, through=folder, first={}, codec={k: v for k, v in self.codec.items() if k in known})
 
     @property
     def budget(self) -> Budget | None:
@@ -141,6 +151,7 @@ class _Nested:
     objective: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     privacy: dict[str, Any] = field(default_factory=dict)
+    first: dict[str, Any] = field(default_factory=dict)
 
 
 def read_recipe(path: Path) -> Recipe:

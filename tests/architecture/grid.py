@@ -13,6 +13,7 @@ SPACES: dict[str, Space] = {
     "image (tokens)": Tokens(4, (8, 8)),
     "video": Dense((3, 1, 12, 12), -1.0, 1.0),
     "series": Dense((6, 2)),
+    "audio": Dense((1024,), -1.0, 1.0),
     "vector": Dense((2,)),
 }
 

@@ -36,10 +36,11 @@ TINY: dict[str, tuple[dict[str, Any], str]] = {
     "reward": ({"settings": {"width": 16, "layers": 1, "heads": 2}}, "ranking"),
     "seq2seq": ({"layers": [1, 1], "width": 16, "heads": 2}, "smoothing"),
     "vae": ({"width": 16, "latent": 3}, "elbo"),
+    "vq": ({"hop": 64, "width": 16, "layers": 1, "latent": 4, "codes": 8, "levels": 2}, "coding"),
 }
 
 POINTS = ("cycle",)  # families with one x for each condition, whatever the seed
-GAMES = ("gan", "gan, minmax", "cycle")  # without a likelihood, and without a loss that must fall
+GAMES = ("gan", "gan, minmax", "cycle", "vq")  # without a likelihood, and without a loss that must fall
 
 
 def given_of(name: str, space: Space) -> Space | None:

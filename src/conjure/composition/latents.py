@@ -27,6 +27,8 @@ class Latents:
     whenever they are used, so that the second model learns the first one's whole aggregate posterior (Tomczak &
     Welling 2018, section 2). A first codec may cut an object into `pieces` rows (a clip into frames): the
     code of the object is then that of all its pieces, (pieces, ...).
+
+    A first model whose codes are tokens already (a neural codec, with a `vocab`) gives just these, (T, levels).
     """
 
     @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Latents:
         self.pieces = int(getattr(front, "pieces", 1))
         self.shape: tuple[int, ...] = ()
         self.book: Codebook | None = None
+        self.vocab = int(getattr(self.model, "vocab", 0))  # of codes that are tokens already
+        self.mean, self.scale = torch.zeros(1), torch.ones(1)
         self.notes: list[str] = list(getattr(front, "notes", []))
         self._learnt_from: tuple[Any, Any] | None = None
 
@@ -75,6 +79,9 @@ class Latents:
         seen = made._seen(objects)
         _, z, spread = seen
         made.shape = tuple(z.shape[1:])
+        made._learnt_from = (objects, seen)
+        if made.vocab:
+            return made
         others = [axis for axis in range(z.ndim) if axis != made._channels + 1]
         made.mean = z.mean(others, keepdim=True)[0]
         square = (z - made.mean).square() + (0 if spread is None else spread.square())
@@ -83,11 +90,12 @@ class Latents:
             vectors = made._vectors((z - made.mean) / made.scale)
             group = config.group or (vectors.shape[1] if made._channels < len(made.shape) - 1 else 1)
             made.book = Codebook.learn(vectors, config.levels, group)
-        made._learnt_from = (objects, seen)
         return made
 
     @property
     def space(self) -> Dense | Tokens:
+        if self.vocab:
+            return Tokens(self.vocab, self.shape)
         if self.book is None:
             return Dense(self.shape)
         groups, levels = self.book.centres.shape[:2]
@@ -96,8 +104,8 @@ class Latents:
     def describe(self) -> str:
         """What was learnt, in one line."""
         what = f"codes {'x'.join(map(str, self.shape))}"
-        if self.book is not None:
-            what = f"{self.space.length} tokens out of {self.config.levels}"  # type: ignore[union-attr]
+        if isinstance(space := self.space, Tokens):
+            what = f"{space.length} tokens out of {space.vocab}"
         described = getattr(self.front, "describe", lambda: "objects")()
         return f"{described}, as {what} of a {type(self.model).__name__}"
 
@@ -109,6 +117,8 @@ class Latents:
     def encode(self, objects: Any) -> Encoded:
         """Codes in the space; `spread` is how far a VAE's draws scatter around them."""
         given, z, spread = self._seen(objects)
+        if self.vocab:
+            return Encoded(z, given=given)
         z = (z - self.mean) / self.scale
         if self.book is not None:
             return Encoded(self.book.encode(self._vectors(z)).reshape(-1, *self.space.shape), given=given)
@@ -128,6 +138,8 @@ class Latents:
 
     def score_kind(self, prior: nn.Module) -> str:
         """What `log_prob` is under a second model; "" where there is none."""
+        if self.vocab:
+            return prior.score_kind if callable(getattr(prior, "log_prob", None)) else ""
         needed = ("likelihood", "writer", *(() if self.book is not None else ("posterior",)))
         if not all(hasattr(self.model, name) for name in needed) or not callable(getattr(prior, "log_prob", None)):
             return ""
@@ -137,7 +149,8 @@ class Latents:
         """A lower bound on log P(x | given) of objects, (N,), through the second model as the prior of the first.
 
         Log mean over draws z of p(x | z) prior(z) / q(z | x) (Burda et al. 2016, eq. 8); of tokens the one term
-        p(x | their centre) P(tokens), which the sum over all tokens cannot be below.
+        p(x | their centre) P(tokens), which the sum over all tokens cannot be below. Of a first model whose codes are
+        tokens it is log P(tokens | given): how probable is an object that is coded so.
         """
         encoded = self.front.encode(objects)
         count = len(encoded.x) // self.pieces
@@ -232,6 +245,8 @@ class Latents:
 
     def _restored(self, x: Tensor) -> Tensor:
         """The first model's codes, (rows, ...), of codes in our space."""
+        if self.vocab:
+            return x.flatten(0, 1) if self.pieces > 1 else x
         if self.book is not None:
             vectors = self.book.decode(x.reshape(-1, len(self.book.centres)))
             x = vectors.reshape(len(x), *self._places, -1).movedim(-1, self._channels + 1)
@@ -241,6 +256,8 @@ class Latents:
     @torch.no_grad()
     def _bound(self, prior: nn.Module, x: Tensor, given: Tensor | None) -> Tensor:
         told = self._told(given)
+        if self.vocab:
+            return prior.log_prob(self._joined(self._code(x, told)[0]), given)
         if self.book is not None:
             z = (self._joined(self._code(x, told)[0]) - self.mean) / self.scale
             codes = self.book.encode(self._vectors(z)).reshape(-1, *self.space.shape)

@@ -25,6 +25,8 @@ def words(artifact: Artifact, given: dict[str, Any], uploads: Uploads) -> dict[s
 def settings(recipe: Recipe) -> None:
     """Refuse what is wrong with a recipe's settings, and those that name a file of this machine."""
     recipe.configs()
+    if recipe.first:
+        settings(Recipe.from_nested({**recipe.first, "domain": recipe.domain}))
     files = getattr(catalog.codec(recipe.domain).Config, "FILES", ())
     for name in files:
         if isinstance(recipe.codec.get(name), str):

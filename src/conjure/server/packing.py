@@ -13,7 +13,14 @@ from conjure import catalog
 from conjure.artifact import Artifact
 
 SUFFIX = {"table": ".csv", "text": ".txt", "image": ".png", "video": ".gif", "series": ".csv", "pairs": ".tsv"}
-SUFFIX |= {"unpaired": ".png", "music": ".mid", "chat": ".jsonl", "answers": ".jsonl", "linked": ".zip"}
+SUFFIX |= {
+    "unpaired": ".png",
+    "music": ".mid",
+    "audio": ".wav",
+    "chat": ".jsonl",
+    "answers": ".jsonl",
+    "linked": ".zip",
+}
 FORMATS = {"music": {"MusicXML": ".mxl", "sound": ".wav", "score": ".svg"}}  # that people ask for beside the usual one
 WORDS = "command.txt"
 

@@ -37,7 +37,7 @@ def to_wav(one: Piece, rate: int = RATE, most: float = 0.0) -> bytes:
     one = beginning(one, most) if most else one
     if (length := float(seconds(one, np.array([one.end]))[0])) > LONGEST:
         raise ConfigError(f"the piece lasts {length / 60:.0f} minutes; sound is written up to {LONGEST // 60}: cut it")
-    samples = _by_font(one, font, rate) if font else _by_partials(one, rate)
+    samples = _by_font(one, font, rate) if font else by_partials(one, rate)
     peak = max(1e-9, float(np.abs(samples).max(initial=0)))
     data = (samples / max(peak, 1.0) * 0.9 * 32767 if peak > 1 else samples * 0.9 * 32767).astype("<i2")
     out = io.BytesIO()
@@ -83,7 +83,7 @@ def _by_font(one: Piece, font: Path, rate: int) -> np.ndarray:
     return np.asarray(synthesizer.render(to_symusic(one), stereo=False))[0]
 
 
-def _by_partials(one: Piece, rate: int) -> np.ndarray:
+def by_partials(one: Piece, rate: int) -> np.ndarray:
     """The sum of all notes, (samples,); one tone is made for each pitch and kind and cut to each note's length."""
     if not len(one.notes):
         return np.zeros(rate // 10, np.float32)

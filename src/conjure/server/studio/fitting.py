@@ -72,7 +72,8 @@ def of_app(app: str) -> tuple[Any, Any, Any]:
     """The recipes and example sets of a kind of data."""
     product = catalog.resolve("apps", app)
     sets = list(catalog.part(product.domain, "corpus").EMBEDDED)
-    names = [r for r in product.recipes if product.recipes[r]().through != "?"]
+    made = {name: make() for name, make in product.recipes.items()}
+    names = [name for name, recipe in made.items() if recipe.through != "?" or recipe.first]
     rules = gr.Textbox(visible=product.domain == "table")
     return gr.Dropdown(choices=names, value=product.default), gr.Dropdown(choices=sets, value=None), rules
 

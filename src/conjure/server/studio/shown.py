@@ -21,8 +21,8 @@ PLAYERS = 3  # of what can be heard, so many are
 def words(artifact: Artifact) -> list[tuple[str, str]]:
     """What `given` knows of this artifact, and what each word can be; those that name files are left to Complete."""
     codec, domain = artifact.codec, artifact.recipe.domain
-    if artifact.first is not None:
-        return []
+    if artifact.first is not None:  # codes know classes at most
+        codec, domain = getattr(codec, "front", codec), ""
     if domain == "table":
         return [(c.name, f"{c.kind}, such as {c.example}") for c in codec.schema.columns if c.learnt]
     if domain in ("text", "chat"):

@@ -1,0 +1,1 @@
+"""Sounds: recordings to waves of one length and back."""

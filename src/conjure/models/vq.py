@@ -1,0 +1,145 @@
+"""The neural codec of waves: spectra to a few integers a frame and back, a VQ autoencoder."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from conjure.core.rng import generator
+from conjure.core.space import Dense, Space
+from conjure.models.protocol import Model
+from conjure.nets.codebooks import Codebooks
+from conjure.nets.spectra import MDCT, Blocks
+
+CHUNK = 256  # examples decoded at a time
+SOFT, QUIET = 0.3, 1e-3  # the power that a coefficient's size is raised to before a network reads it, above so much
+SOFTER, LOUDEST = 4.0, 3.0  # logs: by how much noise is softer than 1 at first, and how loud it may be
+TURNS = 64  # frames after which noise repeats
+
+
+class VQ(Model):
+    """x -> tokens = encode(x) -> decode(tokens), by vector quantisation (van den Oord et al. 2017).
+
+    Networks read and write the wave's cosine transform frame by frame (as Jiang et al. 2024 do), at the frames' rate:
+    cheap enough for one core. They begin as the linear code of the data's principal axes, and what no axis tells they
+    may fill with fixed noise of a level they choose (Herre & Schulz 1998). A frame's vector becomes `levels` tokens,
+    each one of `codes`, the second what the first left over (Zeghidour et al. 2021). `sample` draws each token by its
+    frequency, which is no sound: another model learns their order (`--through`). No likelihood.
+    """
+
+    spaces: ClassVar = (Dense,)
+    methods: ClassVar = ("reconstruct",)
+
+    @dataclass(frozen=True)
+    class Config:
+        """hop: samples a frame. width, layers: of the networks, the same on either
+        side. latent: numbers quantised a frame. decay: of the books' averages.
+        """
+
+        hop: int = 256
+        width: int = 128
+        layers: int = 4
+        latent: int = 32
+        codes: int = 256
+        levels: int = 4
+        decay: float = 0.97
+
+    def __init__(self, space: Dense, given: Space | None, config: Config):
+        super().__init__(space, given, config)
+        c = config
+        self.frames = math.ceil(space.shape[0] / c.hop) + 1
+        self.latent_shape = (self.frames, c.levels)
+        self.vocab = c.codes
+        self.transform = MDCT(c.hop)
+        self.enter = nn.Linear(2 * c.hop, c.width)
+        self.reader = Blocks(c.layers, c.width)
+        self.narrow = nn.Sequential(nn.LayerNorm(c.width), nn.Linear(c.width, c.latent))
+        self.books = Codebooks(c.levels, c.codes, c.latent)
+        self.widen = nn.Linear(c.latent, c.width)
+        self.writer = Blocks(c.layers, c.width)
+        self.leave = nn.Sequential(nn.LayerNorm(c.width), nn.Linear(c.width, 2 * c.hop))
+        self.into, self.out = nn.Linear(c.hop, c.latent, bias=False), nn.Linear(c.latent, c.hop, bias=False)
+        for last in (self.narrow[1], self.leave[1]):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+        hiss = torch.randn(TURNS, c.hop, generator=generator(0, "hiss"))
+        self.register_buffer("hiss", hiss, persistent=False)
+
+    @classmethod
+    def refuses(cls, space: Space, given: Space | None, config: Config) -> str | None:
+        if isinstance(space, Dense) and len(space.shape) != 1:
+            return "VQ codes waves, one number a sample; for pictures and sequences of vectors there are vae and flow"
+        if given is not None:
+            return (
+                "VQ codes what it is shown, whatever its class: set codec.labels=false, and go through it with labels"
+            )
+        if reason := super().refuses(space, given, config):
+            return reason
+        if config.hop < 4 or config.hop % 2 or min(config.width, config.layers, config.latent, config.levels) < 1:
+            return "model.hop is an even number of at least 4, model.width, .layers, .latent and .levels at least 1"
+        if config.codes < 2 or not 0 < config.decay < 1:
+            return "model.codes is at least 2, model.decay between 0 and 1"
+        if space.shape[0] < 4 * config.hop:  # type: ignore[union-attr]
+            return f"VQ needs waves of at least 4 frames of model.hop {config.hop}, not of {space.shape[0]} numbers"  # type: ignore[union-attr]
+        return None
+
+    def vectors(self, x: Tensor) -> Tensor:
+        """What is quantised of waves (B, T), (B, F, latent); T is filled up to whole frames."""
+        exact = self.transform(F.pad(x, (0, -x.shape[1] % self.config.hop)))
+        soft = exact.sign() * (exact.abs() + QUIET).pow(SOFT)
+        return self.into(exact) + self.narrow(self.reader(self.enter(torch.cat([exact, soft], 2))))
+
+    def waves(self, z: Tensor, length: int) -> Tensor:
+        """Waves (B, length) of vectors (B, F, latent)."""
+        more, level = self.leave(self.writer(self.widen(z))).chunk(2, 2)
+        hiss = self.hiss.repeat(-(-z.shape[1] // TURNS), 1)[: z.shape[1]]
+        coefficients = self.out(z) + more + (level - SOFTER).clamp(max=LOUDEST).exp() * hiss
+        return self.transform.inverse(coefficients)[:, :length]
+
+    @torch.no_grad()
+    def begin(self, x: Tensor, rng: torch.Generator) -> None:
+        """Set the linear ways down on the principal axes of waves (B, T), the books on the vectors they then give."""
+        exact = self.transform(F.pad(x, (0, -x.shape[1] % self.config.hop))).flatten(0, 1)
+        kept = min(self.config.latent, self.config.hop)
+        axes = torch.linalg.eigh(exact.T @ exact)[1][:, -kept:]
+        for linear, weight in ((self.into, axes.T), (self.out, axes)):
+            linear.weight.zero_()
+            linear.weight[: weight.shape[0], : weight.shape[1]] = weight
+        vectors = self.vectors(x).flatten(0, 1)
+        levels, codes = self.books.books.shape[:2]
+        self.books.begin(vectors, torch.randint(len(vectors), (levels, codes), generator=rng).to(vectors.device))
+
+    def reconstruct(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+        """Waves written again (B, T) with gradients passed straight through the codes (ibid., sec. 3.2); what was
+        quantised less what it became, (B F, latent); the tokens (B F, levels) and what each level was to write.
+        """
+        z = self.vectors(x)
+        flat = z.flatten(0, 1)
+        codes, rests = self.books.encode(flat)
+        written = self.books.decode(codes)
+        through = flat + (written - flat).detach()
+        return self.waves(through.view_as(z), x.shape[1]), flat - written.detach(), codes, rests
+
+    def encode(self, x: Tensor, given: Tensor | None = None) -> Tensor:
+        """Tokens of waves, (B, F, levels)."""
+        z = self.vectors(x)
+        return self.books.encode(z.flatten(0, 1))[0].view(*z.shape[:2], -1)
+
+    def decode(self, z: Tensor, given: Tensor | None = None) -> Tensor:
+        """Waves in the space, (B, T), of tokens (B, F, levels)."""
+        length, parts = min((z.shape[1] - 1) * self.config.hop, self.space.shape[0]), []  # type: ignore[union-attr]
+        for some in z.long().clamp(0, self.vocab - 1).split(CHUNK):
+            vectors = self.books.decode(some.flatten(0, 1)).view(*some.shape[:2], -1)
+            parts.append(self.waves(vectors, length).clamp(self.space.low, self.space.high))  # type: ignore[union-attr]
+        return torch.cat(parts)
+
+    def sample(self, n: int, *, given: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
+        """Waves of tokens drawn each by how often it is used, whatever stands beside it."""
+        share = self.books.counts.cpu()
+        drawn = [torch.multinomial(level, n * self.frames, replacement=True, generator=rng) for level in share]
+        return self.decode(torch.stack(drawn, 1).view(n, self.frames, -1).to(self.device))
