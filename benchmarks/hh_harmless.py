@@ -1,19 +1,24 @@
 """A reward model on real preferences: SmolLM2 with adapters beside length alone and a bag of words.
 
-    python benchmarks/hh_harmless.py [--start smollm2|PLACE] [--data FILE] [--members 3] [--cpu-budget MINUTES]
+    python benchmarks/hh_harmless.py [--start smollm2|PLACE] [--data FILE] [--members 3] [--keep FOLDER]
 
-1,800 pairs of the harmlessness preferences of Bai et al. (2022; MIT), of which the last 600 are the test. Rate and rank
-of the adapters are chosen inside the first 1,200, by the Brier score of pairs that a fit itself sets aside; so is the
-strictness of the bag of words, a logistic regression on which words and pairs of words the two answers hold. Then one
-reward model of several members is fitted on the 1,200 and judged on the 600, with paired bootstrap intervals. Results
-are written after each step. A GPU is used where there is one (three minutes); on a processor --cpu-budget says how many
-minutes all fits may take together, and --pairs how many pairs are looked at.
+1,800 pairs of the harmlessness preferences of Bai et al. (2022; MIT), of which the last 600 are the test. Everything is
+chosen inside the first 1,200: also the strictness of the bag of words, a logistic regression on which words and pairs
+of words the two answers hold. What is better is told by paired bootstrap intervals over the 600.
+
+Where there is a GPU, a reward model of several members is fitted with adapters; rate and rank by the Brier score of
+pairs that a fit itself sets aside (three minutes). On a processor (or by --frozen) heads are learnt on states of the
+frozen model, which are made once, in bfloat16, up to a part of its depth: of the last 64 tokens of a prompt and the
+first 80 of both answers, the prompt being read once. The head is a logistic regression on what the answers differ by,
+at their ends and on average; depth and strictness by five folds of the training pairs. Another adds the words to it.
+Six minutes of one core.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import itertools
 import tempfile
 import time
 from pathlib import Path
@@ -24,16 +29,21 @@ import torch
 from stage import SHARED, accelerator, write
 
 from conjure.artifact import Artifact
+from conjure.domains.answers.spelling import spelling
 from conjure.feedback import records
 from conjure.feedback.audit import audit, prefers_longer, scores
 from conjure.feedback.opinions import Ranked
 from conjure.feedback.rewarding import Learning, fit_reward
 from conjure.feedback.tables import encoded, table
+from conjure.nets.language import Scene
 from conjure.pretrained import opening
 
 TEST, ROUNDS = 1 / 3, 10_000
 GRID = ((1e-4, 16), (3e-4, 16), (1e-3, 16), (3e-4, 64))  # (rate, rank)
 STRICT = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+PROMPT, ANSWER, DEPTHS, SIDE = 64, 80, (9, 14, 18), 8  # tokens read; layers whose states are kept; pairs at a time
+FOLDS, WORDS = 5, (0.0, 0.25, 1.0, 4.0)  # of the training pairs; what words count beside states
+STRICTNESS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 def preferences(place: Path, count: int) -> list[Ranked]:
@@ -91,6 +101,109 @@ def fitted(writer: Artifact, train: list[Ranked], asked: argparse.Namespace, how
     return fit_reward(writer, train, {}, Learning(members, settings=tuple(settings), parts=parts))
 
 
+@torch.no_grad()
+def states(writer: Artifact, found: list[Ranked]) -> np.ndarray:
+    """What the frozen model makes of both answers of each pair: (N, 2, depths, 2 D), at the end and on average.
+
+    A pair is one row, prompt and answers behind each other; the second answer sees nothing of the first.
+    """
+    model, spell = writer.model.bfloat16(), spelling(writer.codec)
+    rows = [
+        (spell.prompt(one.prompt)[-PROMPT:], *([*spell.completion(c)[:ANSWER], spell.end] for c in one.completions))
+        for one in found
+    ]
+    out = np.zeros((len(rows), 2, len(DEPTHS), 2 * model.config.width), np.float16)
+    order = np.argsort([sum(map(len, row)) for row in rows], kind="stable")
+    for at in np.split(order, range(SIDE, len(order), SIDE)):
+        some = [rows[k] for k in at]
+        width = max(sum(map(len, row)) for row in some)
+        x, places = torch.full((len(some), width), spell.end), torch.zeros(len(some), width, dtype=torch.long)
+        seen = torch.ones(len(some), width, width, dtype=torch.bool).tril()
+        for k, (p, a, b) in enumerate(some):
+            first, second, last = len(p), len(p) + len(a), len(p) + len(a) + len(b)
+            x[k, :last] = torch.tensor(p + a + b)
+            places[k, :second], places[k, second:last] = torch.arange(second), first + torch.arange(len(b))
+            seen[k, second:, first:second] = False
+        scene = Scene(places, model.trunk.speeds, seen[:, None], width, torch.arange(len(some)))
+        hidden = model.embed(x)
+        for depth, layer in enumerate(model.trunk.layers[: max(DEPTHS)], 1):
+            hidden = layer(hidden, scene)
+            if depth not in DEPTHS:
+                continue
+            for row, (k, (p, a, b)) in enumerate(zip(at, some)):
+                ends = len(p) + np.cumsum([0, len(a), len(b)])
+                for which in (0, 1):
+                    part = hidden[row, ends[which] : ends[which + 1]].float()
+                    part = torch.nn.functional.rms_norm(part, part.shape[-1:])
+                    out[k, which, DEPTHS.index(depth)] = torch.cat([part[-1], part.mean(0)]).half().numpy()
+    return out
+
+
+def likeness(apart: np.ndarray, train: int) -> np.ndarray:
+    """The kernel (N, N) of what answers differ by (N, F), each feature at scale 1 and a training pair at length 1."""
+    scaled = apart / (np.sqrt((apart[:train] ** 2).mean(0)) + 1e-6)
+    kernel = scaled @ scaled.T
+    return kernel / np.diag(kernel)[:train].mean()
+
+
+def preferring(kernel: np.ndarray, known: np.ndarray, strict: float) -> np.ndarray:
+    """How far the first of each pair is preferred, (N,): a logistic regression of pairs whose first was, `known`.
+
+    Minimises sum log(1 + exp(-f)) + strict / 2 |f|^2 in the kernel's space by Newton's steps.
+    """
+    inside, f = kernel[np.ix_(known, known)], np.zeros(len(known))
+    for _ in range(12):
+        p = 1 / (1 + np.exp(f))
+        weight = np.maximum(p * (1 - p), 1e-6)
+        some = np.linalg.solve(inside + np.diag(strict / weight), f + p / weight)
+        f = inside @ some
+    return kernel[:, known] @ some
+
+
+def chosen(kernels: dict[Any, np.ndarray], train: int) -> tuple[Any, float, float]:
+    """(which kernel, strictness, its share of pairs told) by the likelihood of pairs in folds left out of training."""
+    fold = np.random.default_rng(0).permutation(train) % FOLDS
+    tried = []
+    for (name, kernel), strict in itertools.product(kernels.items(), STRICTNESS):
+        f = np.empty(train)
+        for k in range(FOLDS):
+            f[fold == k] = preferring(kernel, np.flatnonzero(fold != k), strict)[:train][fold == k]
+        tried.append((float(np.logaddexp(0, -f).mean()), float((f > 0).mean()), name, strict))
+        print(f"{name} {strict:g}: {tried[-1][0]:.4f} nats, {tried[-1][1]:.3f} told", flush=True)
+    _, told, name, strict = min(tried)
+    return name, strict, told
+
+
+def frozen(asked: argparse.Namespace, found: list[Ranked], train: int, result: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Differences of scores on the test pairs, by heads on states alone and by states and words."""
+    place = Path(asked.keep or tempfile.mkdtemp()) / "states.npy"
+    if not place.exists():
+        started = time.process_time()
+        np.save(place, states(opening.load(asked.start), found))
+        print(f"states: {time.process_time() - started:.0f} s", flush=True)
+    apart = np.subtract(*np.load(place).astype(np.float32).swapaxes(0, 1))  # (N, depths, 2 D)
+    alone = {(depth,): likeness(apart[:, k], train) for k, depth in enumerate(DEPTHS)}
+    alone[DEPTHS] = sum(alone.values()) / len(alone)
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    eyes = CountVectorizer(ngram_range=(1, 2), min_df=3, binary=True)
+    eyes.fit([text for one in found[:train] for text in one.completions])
+    good, bad = (eyes.transform([one.completions[k] for one in found]) for k in (0, 1))
+    spoken = (good - bad).tocsr().astype(np.float64)
+    spoken = (spoken @ spoken.T).toarray()
+    spoken /= np.diag(spoken)[:train].mean()
+    best, strict, told = chosen(alone, train)
+    both = {w: alone[best] + w * spoken for w in WORDS}
+    weight, strict_both, told_both = chosen(both, train)
+    result["chosen"] = {"depths": best, "strict": strict, "words": weight, "strict_with_words": strict_both}
+    result["folds"] = {"heads on frozen states": told, "the same with words": told_both}
+    known = np.arange(train)
+    return {
+        "heads on frozen states": preferring(alone[best], known, strict)[train:],
+        "the same with words": preferring(both[weight], known, strict_both)[train:],
+    }
+
+
 def beside(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> dict[str, float]:
     """By how much the share of pairs told rightly is higher, with its paired bootstrap interval over pairs."""
     gained = _right(ours) - _right(theirs)
@@ -116,6 +229,8 @@ def main() -> None:
     words_.add_argument("--batch", type=int, default=16)
     words_.add_argument("--members", type=int, default=3)
     words_.add_argument("--settings-tried", type=int, default=len(GRID), help="of the grid of rates and ranks")
+    words_.add_argument("--frozen", action="store_true", help="heads on the frozen model's states, as without a GPU")
+    words_.add_argument("--keep", help="a folder for the states; without it they are thrown away")
     words_.add_argument("--cpu-budget", type=float, default=0.0, help="minutes of all fits together")
     words_.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     asked = words_.parse_args()
@@ -123,6 +238,7 @@ def main() -> None:
         asked.device = "cuda" if torch.cuda.is_available() else "cpu"
     if asked.device == "cpu":
         torch.set_num_threads(1)
+    asked.frozen = asked.frozen or (asked.device == "cpu" and not asked.cpu_budget)
     asked.grid = GRID[: asked.settings_tried]
     run(asked)
 
@@ -138,6 +254,14 @@ def run(asked: argparse.Namespace) -> None:
     result["accuracy"] = {name: share(apart) for name, apart in other.items()}
     print({k: round(v["mean"], 3) for k, v in result["accuracy"].items()}, flush=True)
     write("hh_harmless", result)
+    if asked.frozen:
+        ours = frozen(asked, found, cut, result)
+        for name, apart in ours.items():
+            result["accuracy"][name] = share(apart)
+            result.setdefault("gained", {})[name] = {k: beside(apart, v) for k, v in other.items()}
+        print({k: v for k, v in result.items() if k in ("accuracy", "gained", "chosen", "folds")})
+        print(write("hh_harmless", result))
+        return
     writer = opening.load(asked.start)
     result["start"] = writer.card.get("source", {}).get("name", str(asked.start))
     tried = []
@@ -160,7 +284,7 @@ def run(asked: argparse.Namespace) -> None:
     result |= {"tried": tried, "chosen": best, "members": asked.members, "ece": seen.ece, "brier": seen.brier}
     result["length_bias"] = seen.length_bias
     result["accuracy"]["reward model"] = share(ours)
-    result["gained"] = {name: beside(ours, apart) for name, apart in other.items()}
+    result["gained"] = {"reward model": {name: beside(ours, apart) for name, apart in other.items()}}
     print({k: v for k, v in result.items() if k in ("accuracy", "gained", "ece", "brier")})
     print(write("hh_harmless", result))
 

@@ -7,18 +7,26 @@ from typing import Any
 
 def lines(found: dict[str, Any]) -> list[str]:
     where = f"{found['gpu']}, {found['machine']}" if found["gpu"] else found["machine"]
+    if "members" in found:
+        how = f"SmolLM2-135M with adapters, {found['members']} members"
+        more = f"; calibration error {found['ece']:.3f}, Brier score {found['brier']:.3f}"
+    else:
+        how = "a logistic regression on states of the frozen SmolLM2-135M, with and without the words"
+        more = ""
+    others = list(next(iter(found["gained"].values())))
     made = [
         f"**Real preferences**: {found['pairs']} pairs of hh-rlhf's harmlessness part, judged on {found['test']} "
-        f"held-out ones; SmolLM2-135M with adapters, {found['members']} members ({where}, {found['day']}, commit "
-        f"{found['commit']}; calibration error {found['ece']:.3f}, Brier score {found['brier']:.3f}).",
+        f"held-out ones; {how} ({where}, {found['day']}, commit {found['commit']}{more}).",
         "",
-        "| | pairs told as people did | the reward model is better by |",
-        "|---|---|---|",
+        f"| | pairs told as people did | {' | '.join(f'better than {name} by' for name in others)} |",
+        "|---" * (2 + len(others)) + "|",
     ]
     for name, value in found["accuracy"].items():
         gained = found["gained"].get(name)
-        beside = "" if gained is None else _points(gained)
-        made.append(f"| {name} | {value['mean']:.1%} ({value['low']:.1%} to {value['high']:.1%}) | {beside} |")
+        beside = ["" if gained is None else _points(gained[other]) for other in others]
+        made.append(
+            f"| {name} | {value['mean']:.1%} ({value['low']:.1%} to {value['high']:.1%}) | {' | '.join(beside)} |"
+        )
     return [*made, "", "`python benchmarks/hh_harmless.py`"]
 
 
