@@ -1,11 +1,12 @@
 """Leaks planted into rows of Adult that are otherwise clean: how often each attack finds them, and cries wolf.
 
-Usage: python benchmarks/attacks_planted.py [--runs 20] [--near 40] [--small 300] [--minutes 25]. Each run deals Adult anew: 10,000
-members, 10,000 controls and 5,000 other rows that stand for made ones. Leaks: 1 % of these are members' rows; 1 % are
-members' rows with age, hours and weight slightly changed; all are members' rows with a third of their cells dealt among
-each other (an overfitted model). An attack finds a leak when its p is below 0.05 over the number of attacks shown here.
-Whether p is true shows where nothing leaks, and does not depend on size: hence many small deals, a tenth as large.
-Runs are kept as they are made (results/attacks_planted.jsonl, not in git): started again, it goes on where it stopped.
+Usage: python benchmarks/attacks_planted.py [--runs 20] [--near 40] [--small 300] [--minutes 25]. Each run deals Adult
+anew: 10,000 members, 10,000 controls and 5,000 other rows that stand for made ones. Leaks: 1 % of these are members'
+rows; 1 % are members' rows with age, hours and weight slightly changed; all are members' rows with a third of their
+cells dealt among each other (an overfitted model). An attack finds a leak when its p is below 0.05 over the number of
+attacks shown here. Whether p is true shows where nothing leaks, and does not depend on size: hence many small deals, a
+tenth as large. Runs are kept as they are made (results/attacks_planted.jsonl, not in git): started again, it goes on
+where it stopped.
 """
 
 from __future__ import annotations
