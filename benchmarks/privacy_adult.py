@@ -7,8 +7,9 @@ ordinal, and the better of the two stands. Ceiling: real training rows. Baseline
 the same private codec. The audit plants 500 canaries and bounds epsilon from below.
 
 Usage: python benchmarks/privacy_adult.py [--seeds 5] [--peer-seeds 5] [--peers mst,aim] [--kinds continuous,ordinal]
-[--epsilon 1] [--canaries 500] [--bound 90]. About 1 minute a seed on one core for ours; MST 5, AIM 20 to 60 minutes a
-fit. A peer's fit that takes more than `bound` CPU-minutes is stopped and noted; results are written after every fit.
+[--epsilon 1] [--canaries 500] [--bound 90] [--fresh]. About 1 minute a seed on one core for ours; MST 2 minutes a fit.
+A peer's fit that takes more than `bound` CPU-minutes is stopped and noted. Results are written after every fit and
+kept: started again, it goes on where it stopped, and --fresh forgets them. Each run names its commit.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ import signal
 import subprocess
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 from sklearn.model_selection import train_test_split
-from stage import ROOT, SHARED, interval, peer_python, write
+from stage import RESULTS, ROOT, SHARED, facts, interval, peer_python, write
 from tables_adult import TARGET, utility
 
 import conjure
@@ -57,22 +59,45 @@ def peer(
     train, test = data
     python = peer_python("smartnoise-synth", PACKAGES, pinned=False)
     with tempfile.TemporaryDirectory() as folder:
-        source, out = Path(folder) / "train.csv", Path(folder) / "made.csv"
+        source, out, said = (Path(folder) / n for n in ("train.csv", "made.csv", "said.txt"))
         train.to_csv(source, index=False)
-        words = [str(python), str(ROOT / "benchmarks/peers/private.py"), name, str(source), str(out), str(len(train))]
-        words += [str(seed), kind, str(epsilon), str(DELTA)]
-        done = subprocess.run(words, capture_output=True, text=True, preexec_fn=lambda: _bound(bound))
+        words = [str(python), "-u", str(ROOT / "benchmarks/peers/private.py"), name, str(source), str(out)]
+        words += [str(len(train)), str(seed), kind, str(epsilon), str(DELTA)]
+        with said.open("w") as file:
+            done = subprocess.run(words, stdout=file, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: _cap(bound))
+        lines = said.read_text().splitlines()
         if done.returncode == -signal.SIGXCPU:
-            return {"stopped_after_cpu": 60 * bound}
+            return {"stopped_after_cpu": 60 * bound, "said_last": [x for x in lines if "Budget" in x][-1:]}
         if done.returncode:
             raise RuntimeError(f"{name} failed: {done.stderr[-2000:]}")
         made = pd.read_csv(out, keep_default_na=False)
-    return {"tstr": utility(made, test), **json.loads(done.stdout.splitlines()[-1])}
+    return {"tstr": utility(made, test), **json.loads(lines[-1])}
 
 
-def _bound(minutes: float) -> None:
+def _cap(minutes: float) -> None:
     """At most so many CPU-minutes for this process."""
     resource.setrlimit(resource.RLIMIT_CPU, (round(60 * minutes), round(60 * minutes) + 30))
+
+
+def kept(epsilon: float) -> dict[str, Any]:
+    """What was measured before at this epsilon: runs by name, and the audit."""
+    path = RESULTS / "privacy_adult.json"
+    found = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return {k: found[k] if found.get("epsilon") == epsilon else {} for k in ("runs", "audit")}
+
+
+def note(epsilon: float, name: str, found: dict[str, Any]) -> None:
+    """Add a run (or the audit) to the results, in which another process may have written meanwhile."""
+    print(name, {k: round(v, 4) if isinstance(v, float) else v for k, v in found.items()}, flush=True)
+    now = kept(epsilon)
+    if name == "audit":
+        now["audit"] = found
+    else:
+        now["runs"].setdefault(name, []).append({**found, "commit": facts()["commit"]})
+        now["runs"][name].sort(key=lambda run: run["seed"])
+    scored = {k: [r["tstr"] for r in v if "tstr" in r] for k, v in now["runs"].items()}
+    summary = {k: interval(v) for k, v in scored.items() if v}
+    write("privacy_adult", {"epsilon": epsilon, "delta": DELTA, **now, "tstr": summary})
 
 
 def main() -> None:
@@ -84,37 +109,30 @@ def main() -> None:
     options.add_argument("--epsilon", type=float, default=1.0)
     options.add_argument("--canaries", type=int, default=500)
     options.add_argument("--bound", type=float, default=90.0)
+    options.add_argument("--fresh", action="store_true")
     chosen = options.parse_args()
+    if chosen.fresh:
+        (RESULTS / "privacy_adult.json").unlink(missing_ok=True)
     table = pd.read_csv(SHARED / "adult.csv", skipinitialspace=True, keep_default_na=False)
-    runs: dict[str, list[dict[str, Any]]] = {}
-    audit: dict[str, Any] = {}
-
-    def note(name: str, found: dict[str, Any]) -> None:
-        runs.setdefault(name, []).append(found)
-        print(name, {k: round(v, 4) if isinstance(v, float) else v for k, v in found.items()}, flush=True)
-        scored = {k: [r["tstr"] for r in v if "tstr" in r] for k, v in runs.items()}
-        summary = {k: interval(v) for k, v in scored.items() if v}
-        write(
-            "privacy_adult", {"epsilon": chosen.epsilon, "delta": DELTA, "runs": runs, "tstr": summary, "audit": audit}
-        )
-
-    if chosen.canaries:
-        from conjure.auditing import audit as bound
+    before = kept(chosen.epsilon)
+    done = {(name, run["seed"]) for name, runs in before["runs"].items() for run in runs}
+    if chosen.canaries and not before["audit"]:
+        from conjure.auditing import audit
 
         recipe = recipe_for("tables", settings=[f"privacy.epsilon={chosen.epsilon}", f"privacy.delta={DELTA}"])
-        audit |= bound(recipe, table, canaries=chosen.canaries).facts()
-        print("audit", audit, flush=True)
+        note(chosen.epsilon, "audit", audit(recipe, table, canaries=chosen.canaries).facts())
     for seed in range(max(chosen.seeds, chosen.peer_seeds)):
         parts = train_test_split(table, test_size=0.2, random_state=seed, stratify=table[TARGET])
         train, test = (part.reset_index(drop=True) for part in parts)
-        if seed < chosen.seeds:
-            note("real rows", {"tstr": utility(train, test)})
+        if seed < chosen.seeds and ("conjure", seed) not in done:
+            note(chosen.epsilon, "real rows", {"seed": seed, "tstr": utility(train, test)})
             for name, found in ours(train, test, seed, chosen.epsilon).items():
-                note(name, found)
-        if seed < chosen.peer_seeds:
-            for name in filter(None, chosen.peers.split(",")):
-                for kind in chosen.kinds.split(","):
-                    note(f"{name}, {kind}", peer(name, kind, (train, test), seed, chosen.epsilon, chosen.bound))
+                note(chosen.epsilon, name, {"seed": seed, **found})
+        for name, kind in product(filter(None, chosen.peers.split(",")), chosen.kinds.split(",")):
+            called = f"{name}, {kind}"
+            if seed < chosen.peer_seeds and (called, seed) not in done:
+                found = peer(name, kind, (train, test), seed, chosen.epsilon, chosen.bound)
+                note(chosen.epsilon, called, {"seed": seed, **found})
 
 
 if __name__ == "__main__":

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from conjure.metrics.attacks import copying, inference, linkage, membership, singling
+from conjure.metrics.attacks.likeness import surprise
 from conjure.metrics.attacks.outcome import Outcome, Rate
+from conjure.metrics.attacks.tables import Tables
+from conjure.metrics.frames import Grid
 from tests.unit.attacks.people import tables
 
 CLEAR, CHANCE = 0.002, 0.01
@@ -39,6 +42,35 @@ def test_copies_and_near_copies_are_found_where_the_nearer_share_is_blind():
     assert copying.near(tables("copies")).p < CLEAR
     assert copying.near(tables("near copies")).p < CLEAR
     assert copying.nearer_share(tables("near copies", seed=1)).p > CHANCE
+
+
+def test_agreement_in_what_is_rare_surprises_more():
+    def grid(numbers, codes):
+        return Grid(np.array(numbers, float)[:, None], np.array(codes)[:, None], (("n",), ("c",)), (("a", "b"),))
+
+    found = surprise(
+        Tables(grid([1, 2, 3, 4], [0, 0, 0, 1]), grid([5, 6, 7, np.nan], [0, 0, 0, 0]), grid([2, np.nan], [1, 0])),
+        np.array([[0, 3, 1], [7, 0, 4]]),
+    )
+    # As near as 1 is to 2: three of eight; as near as 4: four, and its word is one of eight; equal: one of eight.
+    assert found[0] == pytest.approx(-np.log([3 / 8, 4 / 8 * 1 / 8, 1 / 8]))
+    # A gap is like one gap of eight; a number beside a gap says nothing; seven of eight have the word.
+    assert found[1] == pytest.approx(-np.log([1 / 8 * 7 / 8, 7 / 8, 7 / 8]))
+
+
+def test_a_row_beside_common_rows_of_both_sides_is_no_near_copy():
+    def grid(rows):
+        return Grid(np.asarray(rows, float), np.zeros((len(rows), 0), int), (("a", "b", "c"), ()), ())
+
+    rng = np.random.default_rng(0)
+    members, controls = rng.random((400, 3)), rng.random((400, 3))
+    near = np.concatenate([members[:10], controls[:5]]) + 1e-4
+    found = copying.near(Tables(grid(members), grid(controls), grid(near)))
+    assert (found.members.hits, found.controls.hits) == (10, 5)
+    # Five values a column: made rows lie far nearer to a training row, but so many rows lie about there.
+    members, controls, made = (rng.integers(0, 5, (400, 3)) + far for far in (0.001, 0.02, 0.0))
+    found = copying.near(Tables(grid(members), grid(controls), grid(made)))
+    assert (found.members.hits, found.controls.hits) == (0, 0)
 
 
 def test_members_of_an_overfitted_model_are_told_by_distance():

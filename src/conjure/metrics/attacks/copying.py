@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from conjure.metrics.attacks.chance import by_relabelling
+from conjure.metrics.attacks.likeness import surprise
 from conjure.metrics.attacks.outcome import Outcome, Rate
 from conjure.metrics.attacks.tables import Neighbours, Tables, neighbours
 from conjure.metrics.copies import hashes
 
-CLOSER = 0.14  # a near copy lies at most at this part of the distance to the other side; 0.1 and 0.2 find fewer
+CLOSER = 0.2  # a near copy lies at most at this part of the distance to the other side
+RARER = 5.0  # nats by which its agreement is more surprising than with the other side
 
 
 def exact(tables: Tables) -> Outcome:
@@ -30,23 +32,34 @@ def exact(tables: Tables) -> Outcome:
     return _outcome("exact copies", meaning, hits, tables)
 
 
-def near(tables: Tables, beside: Neighbours | None = None, closer: float = CLOSER) -> Outcome:
-    """Made rows that lie at one side's nearest row `closer` times as far as at the other side's, or less.
+def near(tables: Tables, beside: Neighbours | None = None) -> Outcome:
+    """Made rows that lie beside one side's row as beside no row of the other: so much nearer, and so much more alike.
 
-    A row drawn afresh is as often this near a control row as a training row; an average over all made rows, such
-    as the share nearer to training, drowns one copy in a hundred. beside: the tables' `neighbours`, if known.
+    Nearer: at most `CLOSER` times as far as any row of the other side. More alike: their agreement is by `RARER` nats
+    more surprising than that with any row of the other side (`likeness.surprise`), which leaves out rows that are near
+    because they are common. A row drawn afresh lies so beside a control row as often as beside a training row; an
+    average over all made rows, such as the share nearer to training, drowns one copy in a hundred. beside: the tables'
+    `neighbours`, if known.
     """
     found = beside or neighbours(tables)
-    kept = found.far[:, 0] <= closer * found.far[:, -1]  # the others are near copies under no labels
-    found = Neighbours(found.which[kept], found.far[kept])
+    alike, first = surprise(tables, found.which), found.far[:, :1]
+    rivals = (found.far <= first) | (CLOSER * found.far < first) | (alike > alike.max(1, keepdims=True) - RARER)
+    kept = np.flatnonzero(~rivals.all(1))  # elsewhere rivals may go on beyond the list
+    where, column = np.nonzero(rivals[kept])
+    which, starts = found.which[kept][where, column], np.searchsorted(where, np.arange(len(kept)))
 
     def hits(labels: np.ndarray) -> tuple[int, int]:
-        member, control = found.nearest(labels), found.nearest(~labels)
-        return int(((member <= closer * control) & (control > 0)).sum()), int(
-            ((control <= closer * member) & (member > 0)).sum()
-        )
+        """Rows all of whose rivals are on one side: a row of the other side is neither as near nor as alike."""
+        if not len(kept):
+            return 0, 0
+        member = np.add.reduceat(labels[which].astype(np.int64), starts)
+        return int((member == sizes).sum()), int((member == 0).sum())
 
-    meaning = f"made rows at most {closer:g} times as far from a training row as from any control row (and the reverse)"
+    sizes = np.bincount(where, minlength=len(kept))
+    meaning = (
+        f"made rows at most {CLOSER:g} times as far from a training row as from any control row, and e^{RARER:g} times "
+        "less likely to agree so well by chance (and the reverse)"
+    )
     return _outcome("near copies", meaning, hits, tables)
 
 
