@@ -73,7 +73,6 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     before = beginning(recipe, opening.load)
     if folder:
         _claim(folder, before, private.unnamed(source) if ledger else source, options.resume, processes)
-
     learn, tables = below(recipe, objects, folder, options) if recipe.domain == "linked" else (before.learn, {})
     if ledger:
         begun = private.begin(recipe, (objects, source), training, ledger, folder if options.resume else None)
@@ -83,8 +82,7 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
         codec, parts = encoded(recipe, objects, learn, folder)
         train, held_out = (None if p is None else Examples(p, recipe.seed) for p in parts)
     notes = [*getattr(codec, "notes", []), *before.notes(source), *(ledger.notes if ledger else _few(training, train))]
-    for line in [*([codec.describe()] if hasattr(codec, "describe") else []), *notes]:
-        options.say(line)
+    _tell(codec, notes, options.say)
     model = before.model(codec)
     adapt(model, training, recipe.seed)
     objective = _objective(recipe, model, ledger)
@@ -103,6 +101,12 @@ def fit(recipe: Recipe, data: Any, out: str | Path | None = None, options: FitOp
     if looks:
         looks.look(summary["steps"])
     return made
+
+
+def _tell(codec: Any, notes: list[str], say: Callable[[str], None]) -> None:
+    """What was learnt of the data, and what a person should know of it."""
+    for line in [*([codec.describe()] if hasattr(codec, "describe") else []), *notes]:
+        say(line)
 
 
 def _objective(recipe: Recipe, model: Any, ledger: Ledger | None) -> Any:
@@ -184,12 +188,7 @@ def below(
         if place and options.resume and artifacts.occupied(place) and not checkpoint.find(place):
             made = artifacts.load(place)
         else:
-            made = _part(
-                name,
-                replace(recipe, domain="table", codec=settings),
-                (frame, place),
-                options,
-            )
+            made = _part(name, replace(recipe, domain="table", codec=settings), (frame, place), options)
         if made.card["metrics"]["stopped_by"] == "interrupt":
             raise KeyboardInterrupt
         codec.having(name, made.codec, made.model)
