@@ -46,6 +46,7 @@ from conjure.core.config import fill
 from conjure.domains.music.codec import MusicCodec
 from conjure.domains.music.piece import LOUD, TICKS, Part, Pieces, piece
 from conjure.domains.protocol import Encoded
+from conjure.metrics.bootstrap import around, resamples
 from conjure.models.chords import Chords
 from conjure.training.data import Examples
 from conjure.training.settings import Training
@@ -138,12 +139,18 @@ def note_log_probs(model: Chords, found: Encoded, shifts: range | tuple[int, ...
 
 
 def figures(logs: list[Tensor], masks: list[Tensor]) -> dict[str, float]:
-    """Nats a frame of averaged members, each (B, T, K) in its own order of notes: a frame's probability is averaged."""
+    """Nats a frame of averaged members, each (B, T, K) in its own order of notes: a frame's probability is averaged.
+
+    low and high: the 95 % interval of "all" over pieces (of their sums, drawn with replacement).
+    """
     frames = torch.stack([log.sum(2) for log in logs]).logsumexp(0) - math.log(len(logs))
     there = masks[0].any(2)
     later = there.clone()
     later[:, 0] = False
-    return {"all": -float((frames * there).sum() / there.sum()), "later": -float((frames * later).sum() / later.sum())}
+    sums, counts = (-(frames * there).sum(1).numpy(), there.sum(1).numpy())
+    drawn = resamples(len(sums), 1000, np.random.default_rng(0))
+    value, low, high = around((drawn @ sums) / (drawn @ counts))
+    return {"all": value, "low": low, "high": high, "later": -float((frames * later).sum() / later.sum())}
 
 
 def judge(

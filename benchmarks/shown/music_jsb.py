@@ -28,6 +28,8 @@ def lines(found: dict[str, Any]) -> list[str]:
                 stage.interval([r[part][name][kind] for r in runs])
                 for part, kind in (("test", "all"), ("test", "later"), ("valid", "all"))
             )
+            if len(runs) == 1:  # the interval over pieces
+                test |= {k: runs[0]["test"][name][k] for k in ("low", "high") if k in runs[0]["test"][name]}
             title = f"**conjure** `--recipe roll`, {name} (members of {steps} steps)"
             row = [f"{cell(test, 2)} ({cell(later, 2)})", cell(valid, 2), cell(spent, 0)]
             made.append(f"| {title} | {len(runs)} | " + " | ".join(row) + " |")
