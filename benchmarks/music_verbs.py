@@ -8,11 +8,11 @@ interleaved, the hidden one last in each frame, so that it knows the past and th
 the same keys, as many minutes of learning, its own notes read back, taken greedily too. 200 free samples: parallel
 fifths and octaves per 100 chords beside Bach's own rate on the test part; the share that has no run of 16 notes in
 common with training, in any key. A second model learns 66 short tunes (the first of `folk` with at most 32 bars) and
-writes 66: self-BLEU of both. Chord symbols written to the test chorales' sopranos, at most one a half bar, are compared
+writes 66: self-BLEU of both. Chord symbols written to the test chorales' sopranos, one a half bar at most, are compared
 with those heard in Bach's four voices, beside the likeliest symbol for what the melody sounds there (counted on the
-training chorales, in no key). Speeds are CPU-seconds of one thread: reading 1,000 MIDI files beside pretty_midi; quarter
-notes written a second, one piece at a time and 16 side by side; the time to the first frame; sound, as a share of its
-length.
+training chorales, in no key). Speeds are CPU-seconds of one thread: reading 1,000 MIDI files beside pretty_midi;
+quarter notes written a second, one piece at a time and 16 side by side; the time to the first frame; sound, as a share
+of its length.
 
 Usage: OMP_NUM_THREADS=1 taskset -c 0 python benchmarks/music_verbs.py [--steps 1500]
 (about 75 minutes; a stopped fit goes on from benchmarks/.runs)
@@ -120,7 +120,10 @@ def interleaved(rows: np.ndarray, lengths: np.ndarray, vocab: int) -> np.ndarray
 
 
 def lstm(made: Any, pieces: Pieces, budget: float, place: Path) -> tuple[Any, float]:
-    """The recurrent family on interleaved voices, learnt for about so many CPU-seconds, and what it took; from `place` where it was trained before."""
+    """The recurrent family on interleaved voices, learnt for about so many CPU-seconds, and what it took.
+
+    From `place` where it was trained before.
+    """
     form, spent = made.codec.form, place.with_suffix(".json")
     space = Tokens(form.voices * form.vocab + 1, (WINDOW,), stream=True)
     family = catalog.resolve("models", "recurrent")

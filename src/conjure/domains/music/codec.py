@@ -12,7 +12,7 @@ from torch import Tensor
 from conjure.core.config import fill
 from conjure.core.errors import ConfigError
 from conjure.core.space import Dense, Space, Tokens
-from conjure.domains.music import checks, features, leading, words
+from conjure.domains.music import checks, features, leading, separation, words
 from conjure.domains.music.copies import Prints
 from conjure.domains.music.events import ASKING as EVENT_WORDS
 from conjure.domains.music.events import EventFacts, Events
@@ -85,7 +85,10 @@ class MusicCodec:
     @classmethod
     def learn(cls, pieces: Pieces, config: MusicCodec.Config) -> MusicCodec:
         """What the layout needs to know of training pieces; DataError where they do not suit it."""
-        step, transpose = config.step, config.transpose
+        step, transpose, notes = config.step, config.transpose, pieces.notes
+        if config.layout != "events" and len(found := separation.pitched(pieces)) < len(pieces):
+            notes = (*notes, f"{len(pieces) - len(found)} of {len(pieces)} pieces left out: percussion only")
+            pieces = found
         form: Form
         if config.layout == "sets":
             form = Sets.learn(pieces, step, transpose, config.upwards)
@@ -96,7 +99,7 @@ class MusicCodec:
         else:
             form = Voices.learn(pieces, step, config.voices, config.frames, transpose)
         prints = Prints.of(pieces, form.heard) if config.prints else None
-        return cls(config, form, pieces.notes, prints)
+        return cls(config, form, notes, prints)
 
     @property
     def judging(self) -> dict[str, Callable[..., Any]]:
@@ -115,10 +118,11 @@ class MusicCodec:
 
     def encode(self, pieces: Pieces) -> Encoded:
         """A row a piece (a section of a long one), with its mask and condition."""
-        return self.form.encode(pieces)
+        return self.form.encode(pieces if isinstance(self.form, Events) else separation.pitched(pieces))
 
     def encode_training(self, pieces: Pieces) -> Encoded:
         """Every piece in many keys."""
+        pieces = pieces if isinstance(self.form, Events) else separation.pitched(pieces)
         return self.form.encode(pieces, self.form.shifts(len(pieces)))
 
     def adapt(self, pieces: Pieces) -> Pieces:
