@@ -119,7 +119,12 @@ def test_the_report_judges_statistics_faults_and_copies(conjure, composer, score
     found = json.loads((tmp_path / "report.json").read_text())
     names = {figure["name"] for figure in found["figures"]}
     assert {"overlap of pitch_class_entropy", "parallel fifths per 100 chords", "pieces with a copied run"} <= names
+    assert {"nats a frame", "overlap of bar_repetition"} <= names
     assert len(found["tables"][0]["rows"]) == 10
+    values = {figure["name"]: figure["ours"] for figure in found["figures"]}
+    assert values["nats a frame"] == pytest.approx(-values["log-probability (nats)"] / 64)  # all pieces have 64 frames
+    lags = {row[0]: [float(cell) for cell in row[1:] if cell != "-"] for row in found["tables"][2]["rows"][:2]}
+    assert all(0 <= share <= 1 for shares in lags.values() for share in shares)
 
 
 def test_copies_of_training_pieces_are_found_in_another_key():

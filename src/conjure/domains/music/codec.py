@@ -104,13 +104,23 @@ class MusicCodec:
     @property
     def judging(self) -> dict[str, Callable[..., Any]]:
         """What a judge asks of single pieces."""
-        return {
+        found = {
             "measures": features.measures,
             "faults": leading.faults,
             "runs": checks.runs,
             "place": leading.place,
-            "heard": self.form.heard,
+            "bars": features.bars,
+            "heard": self._heard,
         }
+        if isinstance(self.form, Voices | Sets):
+            width = TICKS // self.config.step
+            found["frames"] = lambda one: 0 if all(p.drums for p in one.parts) else -(-one.end // width)
+        return found
+
+    def _heard(self, one: Piece) -> Piece:
+        """A piece as a model of this layout writes it."""
+        silent = all(part.drums for part in one.parts) and not isinstance(self.form, Events)
+        return one if silent else self.form.heard(one)
 
     def describe(self) -> str:
         """What was learnt, in one line."""
