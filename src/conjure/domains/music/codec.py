@@ -19,7 +19,7 @@ from conjure.domains.music.events import EventFacts, Events
 from conjure.domains.music.harmony import collected
 from conjure.domains.music.passages import Melodies, Rolls, Span
 from conjure.domains.music.piece import TICKS, Piece, Pieces
-from conjure.domains.music.rules import Rules
+from conjure.domains.music.rules import WORDS, Rules
 from conjure.domains.music.sets import SetFacts, Sets
 from conjure.domains.music.voices import CHANNELS, Facts, Voices
 from conjure.domains.protocol import Encoded
@@ -179,9 +179,9 @@ class MusicCodec:
     @property
     def asking(self) -> dict[str, str]:
         """The words of a condition, and what each can be."""
-        if isinstance(self.form, Events):
-            return EVENT_WORDS
-        return words.ASKING if isinstance(self.form, Voices) else {}
+        if isinstance(self.form, Voices):
+            return words.ASKING | WORDS
+        return (EVENT_WORDS if isinstance(self.form, Events) else {}) | {"copies": WORDS["copies"]}
 
     def limits(self, given: dict[str, Any], n: int, rows: Sequence[int] | None = None) -> dict[str, Any]:
         """What the model's `sample` is told to hold to, beside the condition; rows: only these of the n."""
