@@ -8,11 +8,11 @@ interleaved, the hidden one last in each frame, so that it knows the past and th
 the same keys, as many minutes of learning, its own notes read back, taken greedily too. 200 free samples: parallel
 fifths and octaves per 100 chords beside Bach's own rate on the test part; the share that has no run of 16 notes in
 common with training, in any key. A second model learns 66 short tunes (the first of `folk` with at most 32 bars) and
-writes 66: self-BLEU of both. Chord symbols written to the test chorales' sopranos, at most one a half bar, are compared
+writes 66: self-BLEU of both. Chord symbols written to the test chorales' sopranos, one a half bar at most, are compared
 with those heard in Bach's four voices, beside the likeliest symbol for what the melody sounds there (counted on the
-training chorales, in no key). Speeds are CPU-seconds of one thread: reading 1,000 MIDI files beside pretty_midi; quarter
-notes written a second, one piece at a time and 16 side by side; the time to the first frame; sound, as a share of its
-length.
+training chorales, in no key). Speeds are CPU-seconds of one thread: reading 1,000 MIDI files beside pretty_midi;
+quarter notes written a second, one piece at a time and 16 side by side; the time to the first frame; sound, as a share
+of its length.
 
 Usage: OMP_NUM_THREADS=1 taskset -c 0 python benchmarks/music_verbs.py [--steps 1500]
 (about 75 minutes; a stopped fit goes on from benchmarks/.runs)
@@ -56,7 +56,7 @@ from conjure.training.settings import Training
 from conjure.training.trainer import Trainer
 
 RUN, SAMPLES, FILES, TUNES = 16, 200, 1000, 66
-WINDOW = 512  # tokens the LSTM learns from at a time: 128 frames
+WINDOW = 256  # tokens the LSTM learns from at a time: 64 frames
 PEER = """
 import glob, sys, time, pretty_midi
 files = sorted(glob.glob(sys.argv[1] + '/*.mid'))
@@ -110,7 +110,7 @@ def filled(made: Any, pieces: Pieces) -> tuple[list[np.ndarray], np.ndarray]:
 
 
 def interleaved(rows: np.ndarray, lengths: np.ndarray, vocab: int) -> np.ndarray:
-    """One stream of rows (N, T, V), frame by frame, a range of tokens a voice; the row's number says which is last."""
+    """One stream of what sounds (N, T, V), frame by frame, a range of tokens a voice; which one is last, the row says."""
     voices, parts = rows.shape[2], [np.array([rows.shape[2] * vocab])]
     for number, (row, length) in enumerate(zip(rows, lengths)):
         order = np.roll(np.arange(voices), -(number % voices) - 1)
@@ -120,7 +120,10 @@ def interleaved(rows: np.ndarray, lengths: np.ndarray, vocab: int) -> np.ndarray
 
 
 def lstm(made: Any, pieces: Pieces, budget: float, place: Path) -> tuple[Any, float]:
-    """The recurrent family on interleaved voices, learnt for about so many CPU-seconds, and what it took; from `place` where it was trained before."""
+    """The recurrent family on interleaved voices, learnt for about so many CPU-seconds, and what it took.
+
+    From `place` where it was trained before.
+    """
     form, spent = made.codec.form, place.with_suffix(".json")
     space = Tokens(form.voices * form.vocab + 1, (WINDOW,), stream=True)
     family = catalog.resolve("models", "recurrent")
@@ -130,7 +133,7 @@ def lstm(made: Any, pieces: Pieces, budget: float, place: Path) -> tuple[Any, fl
         model.load_state_dict(load_file(place))
         return model.eval(), json.loads(spent.read_text())["seconds"]
     encoded = made.codec.encode_training(pieces)
-    rows, lengths = encoded.x.numpy(), encoded.mask.any(2).sum(1).numpy()
+    rows, lengths = sounding(encoded.x.long(), 2).to(torch.int16).numpy(), encoded.mask.any(2).sum(1).numpy()
     order = np.random.default_rng(0).permutation(len(rows))
     stream = interleaved(rows[order], lengths[order], form.vocab)
     objective = catalog.resolve("objectives", "likelihood")
@@ -154,8 +157,7 @@ def lstm(made: Any, pieces: Pieces, budget: float, place: Path) -> tuple[Any, fl
 def written(model: Any, made: Any, pieces: Pieces) -> list[np.ndarray]:
     """Of each voice written by the LSTM, frame by frame after the others, which frames are right."""
     form, encoded = made.codec.form, made.codec.encode(pieces)
-    x, mask = encoded.x.long(), encoded.mask
-    truth, voices = sounding(x, 2), form.voices
+    x, mask, voices = sounding(encoded.x.long(), 2), encoded.mask, form.voices
     found = []
     for voice in range(voices):
         known = [(voice + 1 + k) % voices for k in range(voices - 1)]
@@ -166,7 +168,7 @@ def written(model: Any, made: Any, pieces: Pieces) -> list[np.ndarray]:
             logits = model.read(torch.cat([last, others], 1), reading)
             wrote[:, t, voice] = logits[:, voice * form.vocab : (voice + 1) * form.vocab].argmax(1)
             last = wrote[:, t, voice : voice + 1] + voice * form.vocab
-        found.append((sounding(wrote, 2)[..., voice] == truth[..., voice])[mask[..., voice]].numpy())
+        found.append((wrote[..., voice] == x[..., voice])[mask[..., voice]].numpy())
     return found
 
 

@@ -79,6 +79,46 @@ def test_harmonize_keeps_the_melody_and_adds_three_voices(conjure, composer, tmp
     assert np.array_equal(made.voice(0)[:, :3], melody.voice(0)[:, :3])
 
 
+def test_form_instruments_and_copies_are_asked_for_and_certified(conjure, composer, tmp_path):
+    asked = ("form=AABA", "bars=4", "instrument=violin,violin,viola,cello", "copies=no", "end=tonic")
+    out = tmp_path / "made.mxl"
+    assert conjure("sample", composer, *(w for a in asked for w in ("--given", a)), "-n", 1, "-o", out)[0] == 0
+    certificate = json.loads(out.with_name("made.certificate.json").read_text())
+    assert certificate["form"] == "holds: AABA in sections of 1 bar; bar 2 is bar 1; bar 4 is bar 1"
+    assert certificate["instrument"] == "holds: violin, viola, cello"
+    assert certificate["copies"].startswith("holds: no run of 16 notes of any training piece")
+    made = corpus.read(out)[0][0]
+    bars = [made.notes[made.notes[:, 0] // 96 == bar][:, :3] - [96 * bar, 0, 0] for bar in range(4)]
+    assert np.array_equal(bars[0], bars[1])
+    assert np.array_equal(bars[0], bars[3])
+    assert [part.program for part in made.parts] == [40, 40, 41, 42]
+
+
+def test_harmonize_as_chords_writes_a_lead_sheet(conjure, composer, tmp_path):
+    pytest.importorskip("music21", reason="MusicXML is read by music21")
+    melody = chorale(77)
+    corpus.write(type(melody)(melody.voice(0), melody.parts[:1]), tmp_path / "melody.mid")
+    outs = f"{tmp_path / 'lead.mxl'},{tmp_path / 'lead.abc'},{tmp_path / 'lead.mid'}"
+    words = ("--as", "chords", "--every", "bar", "-o", outs)
+    code, out, _ = conjure("music", "harmonize", composer, tmp_path / "melody.mid", *words)
+    assert code == 0
+    assert "of its time" in out
+    sheets = [corpus.read(tmp_path / f"lead.{suffix}")[0][0] for suffix in ("mxl", "abc")]
+    assert sheets[0].symbols == sheets[1].symbols != ()
+    assert np.array_equal(sheets[0].notes[:, :3], melody.voice(0)[:, :3])
+    assert len(corpus.read(tmp_path / "lead.mid")[0][0].parts) == 2
+
+
+def test_what_reading_a_score_loses_is_said(conjure, composer, tmp_path):
+    symusic = pytest.importorskip("symusic")
+    score = symusic.Score.from_file(str(corpus.write(chorale(5, bars=2), tmp_path / "a.mid")))
+    score.tracks[0].pitch_bends.append(symusic.PitchBend(0, 2048))
+    score.dump_midi(str(tmp_path / "bent.mid"))
+    code, _, err = conjure("music", "convert", tmp_path / "bent.mid", "-o", tmp_path / "b.krn")
+    assert code == 0
+    assert "note: 1 piece: pitch bends are left out" in err
+
+
 def test_fill_writes_the_voice_that_is_named_and_no_other(conjure, composer, tmp_path):
     whole = chorale(78)
     corpus.write(whole, tmp_path / "whole.mid")
@@ -141,7 +181,12 @@ def test_the_report_judges_statistics_faults_and_copies(conjure, composer, score
     found = json.loads((tmp_path / "report.json").read_text())
     names = {figure["name"] for figure in found["figures"]}
     assert {"overlap of pitch_class_entropy", "parallel fifths per 100 chords", "pieces with a copied run"} <= names
+    assert {"nats a frame", "overlap of bar_repetition"} <= names
     assert len(found["tables"][0]["rows"]) == 10
+    values = {figure["name"]: figure["ours"] for figure in found["figures"]}
+    assert values["nats a frame"] == pytest.approx(-values["log-probability (nats)"] / 64)  # all pieces have 64 frames
+    lags = {row[0]: [float(cell) for cell in row[1:] if cell != "-"] for row in found["tables"][2]["rows"][:2]}
+    assert all(0 <= share <= 1 for shares in lags.values() for share in shares)
 
 
 def test_copies_of_training_pieces_are_found_in_another_key():
@@ -180,6 +225,12 @@ def test_scores_are_of_pieces_and_real_ones_score_higher_than_noise(conjure, com
         (("music", "fill", "FILE", "--voice", "viola", "-o", "OUT"), "no voice is called 'viola'"),
         (("music", "continue", "FILE", "--bars", 99, "-o", "OUT"), "the model can write"),
         (("music", "vary", "FILE", "--given", "bars=3", "-o", "OUT"), "--given bars and the piece contradict"),
+        (("music", "fill", "FILE", "--voice", "1", "--given", "form=AB", "-o", "OUT"), "--given form and the piece"),
+        (("music", "harmonize", "FILE", "--as", "song", "-o", "OUT"), "--as is 'song'"),
+        (
+            ("sample", "-n", 1, "--given", "form=AABA", "--given", "bars=3"),
+            "bars=3 and form=AABA contradict each other",
+        ),
     ],
 )
 def test_mistakes_get_a_sentence_and_exit_code_2(words, said, conjure, composer, tmp_path):

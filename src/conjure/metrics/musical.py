@@ -20,6 +20,8 @@ Runs = Callable[[Any, int], Iterable[tuple[bytes, int]]]  # (piece, notes) -> ru
 RUN = 16  # notes of one part in a row that count as a copy, in any key
 BINS = 20
 FAULTS = ("parallel fifths", "parallel octaves", "crossing", "leap")
+LAGS = (1, 2, 4, 8, 16)
+FRAME = Metric("nats a frame", "what a frame of a held-out piece costs under the model", (0.0, math.inf), "down")
 COPIED = Metric(
     "pieces with a copied run",
     f"share of pieces in which a part has {RUN} notes in a row, pitches in any key and times alike, that a training "
@@ -46,11 +48,12 @@ def judge(judged: Judged) -> Report:
     """Overlap of MusPy's statistics, voice-leading faults, copies and variety, of pieces by index.
 
     judged.facts are functions of one piece: measures (numbers by name), faults, runs (runs of so many notes with the
-    ticks where they begin), place (a tick in words). Ceilings are training pieces in the place of samples; of copies,
+    ticks where they begin), place (a tick in words), bars (what stands in each), heard (the piece as a model writes
+    it), and frames (how many) where it has some. Ceilings are training pieces in the place of samples; of copies,
     held-out ones.
     """
     rng = np.random.default_rng(derive(judged.seed, "metrics", "music"))
-    report = Report(judged.title, likelihood.nats(judged), notes=list(judged.notes))
+    report = Report(judged.title, likelihood.nats(judged) + _nats_a_frame(judged), notes=list(judged.notes))
     sides = {"ours": judged.synthetic, "real": judged.held_out, "train": judged.train, "baseline": judged.baseline}
     found = {who: _measured(pieces, judged.facts["measures"]) for who, pieces in sides.items() if pieces is not None}
     for name in found["real"]:
@@ -64,13 +67,37 @@ def judge(judged: Judged) -> Report:
         report.tables.append(nearest)
     alike = [self_bleu(side, judged.facts["runs"], rng) for side in (judged.synthetic, judged.held_out)]
     report.figures.append(SELF.figure(alike[0] / max(1e-9, alike[1])))
-    report.tables.append(_means(found))
+    report.tables += [_means(found), _lags(sides, judged.facts["bars"])]
     report.notes.append(
         "Overlap: the area two histograms of a statistic over pieces share, 20 bins. Faults are per 100 chords: "
-        "moments at which a note begins; real pieces have their own rate, beside which ours is to be read."
+        "moments at which a note begins; real pieces have their own rate, beside which ours is to be read. Repetition: "
+        "the share of bars that stand earlier in their piece, notes in any key or onsets alone."
     )
     report.summary = summary(report.figures)
     return report
+
+
+def _nats_a_frame(judged: Judged) -> list[Figure]:
+    """What a frame of held-out pieces costs, where there are frames."""
+    if judged.scores is None or "frames" not in judged.facts:
+        return []
+    frames = sum(judged.facts["frames"](one) for one in judged.held_out)
+    ours = mean_interval(judged.scores).scaled(-len(judged.scores) / max(1, frames))
+    return [FRAME.figure(ours, kind=judged.score_kind)]
+
+
+def _lags(sides: dict[str, Any], bars: Callable[[Any], list[bytes]]) -> Table:
+    """How often a bar is the one so many bars before, in any key: the structure of pieces."""
+    names = {"ours": "made", "baseline": "baseline", "real": "held out", "train": "training"}
+    found = {who: [bars(one) for one in pieces] for who, pieces in sides.items() if pieces is not None}
+    rows = []
+    for lag in LAGS:
+        row = [str(lag)]
+        for who in names:
+            pairs = [p for piece in found.get(who, ()) for p in zip(piece, piece[lag:]) if p[1]]
+            row.append(f"{np.mean([a == b for a, b in pairs]):.3f}" if pairs else "-")
+        rows.append(tuple(row))
+    return Table("Share of bars that are the bar so many before, in any key", ("bars before", *names.values()), rows)
 
 
 def _measured(pieces: Sequence[Any], measures: Callable[[Any], dict[str, float]]) -> dict[str, np.ndarray]:
@@ -92,9 +119,7 @@ def overlap(one: np.ndarray, other: np.ndarray, weights: np.ndarray | None = Non
 
 
 def _overlap(name: str, found: dict[str, dict[str, np.ndarray]], rng: np.random.Generator) -> Figure:
-    metric = Metric(
-        f"overlap of {name}", f"area shared by the histograms of {name} (MusPy) of made and held-out pieces"
-    )
+    metric = Metric(f"overlap of {name}", f"area shared by the histograms of {name} of made and held-out pieces")
     real, ours = found["real"][name], found["ours"][name]
     value = interval(lambda w: overlap(ours, real, w), len(ours), rng, (0.0, 1.0))
     others = (overlap(found[who][name], real) if who in found else None for who in ("baseline", "train"))
@@ -160,13 +185,15 @@ class Passages:
 
 def _copies(judged: Judged) -> tuple[list[Figure], Table]:
     """How much of samples, of held-out pieces and of the baseline stands in the training pieces; and where."""
-    find, place = judged.facts["runs"], judged.facts["place"]
-    passages = Passages(judged.train, find)
+    find, place, heard = (judged.facts[name] for name in ("runs", "place", "heard"))
+    train = [heard(one) for one in judged.train]
+    passages = Passages(train, find)
     known = passages.of(RUN)
     rates: dict[str, tuple[Interval, Interval]] = {}
     for who in ("synthetic", "held_out", "baseline"):
         if (pieces := getattr(judged, who)) is None:
             continue
+        pieces = [heard(one) for one in pieces] if who == "held_out" else pieces
         runs = [{run for run, _ in find(one, RUN)} for one in pieces]
         copied = [sum(run in known for run in found) for found in runs]
         hit = np.array([c > 0 for c in copied], float)
@@ -183,7 +210,8 @@ def _copies(judged: Judged) -> tuple[list[Figure], Table]:
             rows.append((number, 0, "-", "-", "-"))
             continue
         other = judged.train[where[1]]
-        rows.append((number, length, place(one, where[0]), other.name or str(where[1]), place(other, where[2])))
+        there = place(train[where[1]], where[2])
+        rows.append((number, length, place(one, where[0]), other.name or str(where[1]), there))
     header = ("sample", "longest run, notes", "where in it", "training piece", "where there")
     return figures, Table("The nearest training passage of every sample", header, rows)
 
@@ -212,4 +240,4 @@ def _means(found: dict[str, dict[str, np.ndarray]]) -> Table:
         (name, *(f"{np.nanmean(found[who][name]):.3f}" if who in found else "-" for who in names))
         for name in found["real"]
     ]
-    return Table("Means over pieces (MusPy's definitions)", ("statistic", *names.values()), rows)
+    return Table("Means over pieces (MusPy's definitions, and repetition)", ("statistic", *names.values()), rows)

@@ -8,10 +8,9 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from conjure.core.errors import DataError
 from conjure.domains.music import harmony
 from conjure.domains.music.barred import Sounded, barred, sharps, spelt
-from conjure.domains.music.midi import from_score, quiet, to_symusic, using_symusic
+from conjure.domains.music.midi import from_score, quiet, using_symusic
 from conjure.domains.music.piece import TICKS, Key, Piece, Symbol, key_name
 
 UNIT = Fraction(1, 8)
@@ -34,36 +33,50 @@ def from_abc(path: Path, data: bytes) -> list[Piece]:
         with quiet():
             score = using_symusic().Score.from_abc(plain.rstrip() + "\n")
         one = from_score(score, path.stem if len(blocks) == 1 else f"{path.stem}#{number}")
+        names = re.findall(r'^V:.*?name="([^"]*)"', block, re.MULTILINE)
+        if len(names) == len(one.parts):
+            one = replace(one, parts=tuple(replace(part, name=n) for part, n in zip(one.parts, names)))
         found.append(_with_symbols(one, block) if '"' in block else one)
     return found
 
 
 def to_abc(one: Piece) -> str:
-    """The piece as a tune in ABC, a voice a part; a lead sheet with its chord symbols."""
-    if not one.symbols:
-        with quiet():
-            return to_symusic(one).dumps_abc()
-    if len(one.parts) > 1:
-        raise DataError("a lead sheet in ABC has one voice: write .mxl or .mid, or give the melody alone")
+    """The piece as a tune in ABC, a voice a part, with the chord symbols of a lead sheet over the first.
+
+    Times are rounded to 32nds; drums are not written.
+    """
+    parts = [at for at, part in enumerate(one.parts) if not part.drums]
     key, (_, beats, value) = one.key, one.meters[0]
     lines = ["X:1", f"T:{one.name or 'Untitled'}", f"M:{beats}/{value}", f"L:{UNIT}", f"Q:1/4={one.tempos[0][1]:g}"]
-    symbols = {max(0, s.tick): harmony.spell(s, key) for s in one.symbols}
-    meter, written = one.meters[0][1:], []
-    for bar in barred(one, 0, symbols):
-        altered = dict.fromkeys("CDEFGAB", 0) | _signature(key)
-        words = f"[M:{bar.meter[1]}/{bar.meter[2]}]" if bar.meter[1:] != meter else ""
-        meter, state = bar.meter[1:], {}
+    lines.append(f"K:{key_name(key)}")
+    symbols = {max(0, s.tick): f'"{harmony.spell(s, key)}"' for s in one.symbols}
+    for number, at in enumerate(parts, 1):
+        if len(parts) > 1:
+            lines += [f'V:{number} name="{one.parts[at].name}"', f"%%MIDI program {one.parts[at].program}"]
+        written = _bars(one, at, symbols if at == parts[0] else {})
+        lines += [" | ".join(written[row : row + 4]) + " |" for row in range(0, len(written), 4)]
+        lines[-1] += "]"
+    return "\n".join(lines) + "\n"
+
+
+def _bars(one: Piece, part: int, symbols: dict[int, str]) -> list[str]:
+    """What stands in each bar of a part."""
+    key, found, meter = one.key, [], one.meters[0][1:]
+    for bar in barred(one, part, symbols):
+        signs = dict.fromkeys("CDEFGAB", 0) | _signature(key), dict[str, int]()
+        words = [f"[M:{bar.meter[1]}/{bar.meter[2]}]"] if bar.meter[1:] != meter else []
+        meter = bar.meter[1:]
         for chord in bar.chords:
-            words += f'"{symbols[chord.tick]}"' if chord.tick in symbols else ""
             length = _length(Fraction(chord.size, 4 * TICKS) / UNIT)
-            notes = [_note(note, key, (altered, state)) for note in chord.notes]
-            after = "-" if any(note.after for note in chord.notes) else ""
-            words += (
-                (notes[0] if len(notes) == 1 else f"[{''.join(notes)}]") + length + after if notes else f"z{length}"
-            )
-        written.append(words)
-    rows = [" | ".join(written[at : at + 4]) + " |" for at in range(0, len(written), 4)]
-    return "\n".join([*lines, f"K:{key_name(key)}", *rows]) + "]\n"
+            notes = [_note(note, key, signs) for note in chord.notes]
+            ties = ["-" * note.after for note in chord.notes]
+            if len(notes) > 1:
+                sounds = "[" + "".join(note + tie for note, tie in zip(notes, ties)) + "]" + length
+            else:
+                sounds = notes[0] + length + ties[0] if notes else f"z{length}"
+            words.append(symbols.get(chord.tick, "") + sounds)
+        found.append(" ".join(words))
+    return found
 
 
 def _note(note: Sounded, key: Key, signs: tuple[dict[str, int], dict[str, int]]) -> str:
@@ -91,8 +104,8 @@ def _with_symbols(one: Piece, block: str) -> Piece:
     symbols, end = _symbols(block)
     if not symbols:
         return one
-    if "\nV:" in block or "[V:" in block or abs(end - one.end) > TICKS:
-        said = "chord symbols are left out: they are read from tunes of one voice whose times add up"
+    if "[V:" in block or abs(end - one.end) > TICKS:
+        said = "chord symbols are left out: the times of the tune do not add up"
         return replace(one, remarks=(*one.remarks, said))
     return replace(one, symbols=tuple(symbols))
 
@@ -113,8 +126,7 @@ def _items(block: str) -> Iterator[Symbol | Fraction | str]:
     """What a tune says in order: chord symbols, lengths of notes and rests (of whole notes), bar lines."""
     unit, bar, head = None, Fraction(1), True
     last, swing, tuplet = Fraction(0), Fraction(1), (Fraction(1), 0)
-    for line in block.splitlines():
-        line = line.split("%")[0]
+    for line in _first_voice(block):
         if field := re.match(r"([A-Za-z]):\s*(.*)", line):
             unit, bar = _told(field[1], field[2], unit, bar)
             head = head and field[1] != "K"
@@ -139,6 +151,17 @@ def _items(block: str) -> Iterator[Symbol | Fraction | str]:
                 tuplet = (tuplet[0], max(0, tuplet[1] - 1))
                 yield last * swing
                 swing = Fraction(1)
+
+
+def _first_voice(block: str) -> Iterator[str]:
+    """The lines of a tune without remarks, and without those of voices other than the first."""
+    first = now = ""
+    for line in block.splitlines():
+        if found := re.match(r"V:\s*(\S+)", line):
+            now = found[1]
+            first = first or now
+        elif now == first:
+            yield line.split("%")[0]
 
 
 def _unfolded(items: list[Symbol | Fraction | str]) -> Iterator[Symbol | Fraction | str]:

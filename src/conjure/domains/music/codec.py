@@ -12,14 +12,14 @@ from torch import Tensor
 from conjure.core.config import fill
 from conjure.core.errors import ConfigError
 from conjure.core.space import Dense, Space, Tokens
-from conjure.domains.music import checks, features, leading, rules, words
+from conjure.domains.music import checks, features, leading, separation, words
 from conjure.domains.music.copies import Prints
 from conjure.domains.music.events import ASKING as EVENT_WORDS
 from conjure.domains.music.events import EventFacts, Events
 from conjure.domains.music.harmony import collected
 from conjure.domains.music.passages import Melodies, Rolls, Span
 from conjure.domains.music.piece import TICKS, Piece, Pieces
-from conjure.domains.music.rules import Rules
+from conjure.domains.music.rules import WORDS, Rules
 from conjure.domains.music.sets import SetFacts, Sets
 from conjure.domains.music.voices import CHANNELS, Facts, Plan, Voices
 from conjure.domains.protocol import Encoded
@@ -85,7 +85,10 @@ class MusicCodec:
     @classmethod
     def learn(cls, pieces: Pieces, config: MusicCodec.Config) -> MusicCodec:
         """What the layout needs to know of training pieces; DataError where they do not suit it."""
-        step, transpose = config.step, config.transpose
+        step, transpose, notes = config.step, config.transpose, pieces.notes
+        if config.layout != "events" and len(found := separation.pitched(pieces)) < len(pieces):
+            notes = (*notes, f"{len(pieces) - len(found)} of {len(pieces)} pieces left out: percussion only")
+            pieces = found
         form: Form
         if config.layout == "sets":
             form = Sets.learn(pieces, step, transpose, config.upwards)
@@ -96,18 +99,28 @@ class MusicCodec:
         else:
             form = Voices.learn(pieces, step, config.voices, config.frames, transpose)
         prints = Prints.of(pieces, form.heard) if config.prints else None
-        return cls(config, form, pieces.notes, prints)
+        return cls(config, form, notes, prints)
 
     @property
     def judging(self) -> dict[str, Callable[..., Any]]:
         """What a judge asks of single pieces."""
-        return {
+        found = {
             "measures": features.measures,
             "faults": leading.faults,
             "runs": checks.runs,
             "place": leading.place,
-            "heard": self.form.heard,
+            "bars": features.bars,
+            "heard": self._heard,
         }
+        if isinstance(self.form, Voices | Sets):
+            width = TICKS // self.config.step
+            found["frames"] = lambda one: 0 if all(p.drums for p in one.parts) else -(-one.end // width)
+        return found
+
+    def _heard(self, one: Piece) -> Piece:
+        """A piece as a model of this layout writes it."""
+        silent = all(part.drums for part in one.parts) and not isinstance(self.form, Events)
+        return one if silent else self.form.heard(one)
 
     def describe(self) -> str:
         """What was learnt, in one line."""
@@ -115,10 +128,11 @@ class MusicCodec:
 
     def encode(self, pieces: Pieces) -> Encoded:
         """A row a piece (a section of a long one), with its mask and condition."""
-        return self.form.encode(pieces)
+        return self.form.encode(pieces if isinstance(self.form, Events) else separation.pitched(pieces))
 
     def encode_training(self, pieces: Pieces) -> Encoded:
         """Every piece in many keys."""
+        pieces = pieces if isinstance(self.form, Events) else separation.pitched(pieces)
         return self.form.encode(pieces, self.form.shifts(len(pieces)))
 
     def adapt(self, pieces: Pieces) -> Pieces:
@@ -186,9 +200,9 @@ class MusicCodec:
     @property
     def asking(self) -> dict[str, str]:
         """The words of a condition, and what each can be."""
-        if isinstance(self.form, Events):
-            return EVENT_WORDS
-        return words.ASKING | rules.ASKING if isinstance(self.form, Voices) else {}
+        if isinstance(self.form, Voices):
+            return words.ASKING | WORDS
+        return (EVENT_WORDS if isinstance(self.form, Events) else {}) | {"copies": WORDS["copies"]}
 
     def limits(self, given: dict[str, Any], n: int, rows: Sequence[int] | None = None) -> dict[str, Any]:
         """What the model's `sample` is told to hold to, beside the condition; rows: only these of the n."""

@@ -20,15 +20,15 @@ from conjure.domains.music.piece import LENGTH, PART, PITCH, START, TICKS, Piece
 if TYPE_CHECKING:
     from conjure.domains.music.voices import Plan, Voices
 
-RULES = ("range", "scale", "parallels", "crossing", "end", "copies")
-ASKING = {
-    "end": "tonic: end on its triad",
+WORDS = {  # what can be asked, and how
+    "end": "tonic: the last chord is that of the key",
     "parallels": "no: no parallel fifths or octaves",
-    "range": "voices: each in its own range; or pitches such as 48-79",
-    "scale": "key: only notes of the key",
+    "range": "voices, or pitches such as 48-79",
+    "scale": "key: only its notes",
     "crossing": "no: no voice above the one before it",
     "copies": "no: no run of 16 notes of a training piece",
 }
+RULES = ("range", "scale", "parallels", "crossing", "end", "copies")
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 9, 10, 11))  # minor with the raised sixth and seventh
 TRIADS = ((0, 4, 7), (0, 3, 4, 7))  # minor pieces may end in major
 LAST = TICKS  # the last quarter note is where the end is looked at

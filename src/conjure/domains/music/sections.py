@@ -66,15 +66,16 @@ class Form:
                 continue
             mine, theirs = (_section(one, at * size, size) for at in (place, first))
             share = len(mine & theirs) / max(1, len(mine | theirs))
-            bars = f"bars {place * self.bars + 1}-{(place + 1) * self.bars}"
-            of = f"bars {first * self.bars + 1}-{(first + 1) * self.bars}"
+            bars, of = (_bars(at * self.bars + 1, self.bars) for at in (place, first))
+            verb = "is" if self.bars == 1 else "are"
             if letter.islower():
-                said.append(f"{bars} vary {of} ({share:.0%} of the notes the same)")
+                said.append(f"{bars} {'varies' if self.bars == 1 else 'vary'} {of} ({share:.0%} of the notes the same)")
             elif share < 1:
-                return f"does not hold: {bars} are not {of} ({share:.0%} of the notes the same)"
+                return f"does not hold: {bars} {verb} not {of} ({share:.0%} of the notes the same)"
             else:
-                said.append(f"{bars} are {of}")
-        return f"holds: {self.text} in sections of {self.bars} bars" + "".join(f"; {s}" for s in said)
+                said.append(f"{bars} {verb} {of}")
+        size = "1 bar" if self.bars == 1 else f"{self.bars} bars"
+        return f"holds: {self.text} in sections of {size}" + "".join(f"; {s}" for s in said)
 
 
 def parse_form(text: object) -> str:
@@ -86,6 +87,10 @@ def parse_form(text: object) -> str:
         if letter.islower() and letter.upper() not in found[:place].upper():
             raise ConfigError(f"form is {text!r}: the varied {letter!r} has no {letter.upper()!r} before it")
     return found
+
+
+def _bars(first: int, count: int) -> str:
+    return f"bar {first}" if count == 1 else f"bars {first}-{first + count - 1}"
 
 
 def _section(one: Piece, start: int, size: int) -> set[tuple[int, ...]]:

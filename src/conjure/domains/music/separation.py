@@ -7,10 +7,19 @@ import numpy as np
 from conjure.core.errors import DataError
 from conjure.domains.music.grids import overlaps
 from conjure.domains.music.harmony import realised
-from conjure.domains.music.piece import PART, PITCH, START, TICKS, Part, Piece, piece
+from conjure.domains.music.piece import PART, PITCH, START, TICKS, Part, Piece, Pieces, piece
 
 MOST = 8  # voices that a piece is separated into, unless a number is asked for
 SLACK = TICKS // 8  # ticks that two notes of one voice may overlap: a player's legato
+
+
+def pitched(pieces: Pieces) -> Pieces:
+    """The pieces without those that are percussion only; DataError where none is left."""
+    kept = [one for one in pieces if not all(part.drums for part in one.parts)]
+    if not kept:
+        first = pieces[0].name or "a piece" if len(pieces) else "nothing"
+        raise DataError(f"{first} is percussion only, and voices need pitches: use --recipe events")
+    return Pieces(tuple(kept), pieces.notes) if len(kept) < len(pieces) else pieces
 
 
 def separate(one: Piece, voices: int = 0) -> Piece:

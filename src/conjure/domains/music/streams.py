@@ -6,6 +6,7 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,21 @@ def from_notation(path: Path, data: bytes) -> list[Piece]:
         else:
             whole = music21.converter.parse(data.decode("utf-8", "replace"), format="humdrum")
     scores = whole.scores if isinstance(whole, music21.stream.Opus) else [whole]
-    return [from_stream(score, path.stem) for score in scores]
+    found = [from_stream(score, path.stem) for score in scores]
+    names = _spines(data)
+    return [_named(one, names) for one in found] if names else found
+
+
+def _spines(data: bytes) -> list[str]:
+    """The names of humdrum's spines, from the highest part down; none for other files."""
+    line = next((row for row in data.splitlines() if row.startswith(b'*I"')), b"")
+    return [cell.decode("utf-8", "replace")[3:] for cell in line.split(b"\t") if cell[:3] == b'*I"'][::-1]
+
+
+def _named(one: Piece, names: list[str]) -> Piece:
+    if len(names) != len(one.parts):
+        return one
+    return replace(one, parts=tuple(replace(part, name=name) for part, name in zip(one.parts, names)))
 
 
 def from_stream(score: Any, name: str) -> Piece:

@@ -15,7 +15,7 @@ from tests.unit.domains.music.pieces import chorale, chorales
 symusic = pytest.importorskip("symusic", reason="scores are read by symusic: pip install 'conjure[music]'")
 
 
-@pytest.mark.parametrize("suffix", [".mid", ".abc", ".mxl", ".musicxml"])
+@pytest.mark.parametrize("suffix", [".mid", ".abc", ".mxl", ".musicxml", ".krn"])
 def test_what_is_written_reads_back_note_for_note(suffix, tmp_path):
     if suffix not in (".mid", ".abc"):
         pytest.importorskip("music21", reason="MusicXML is read by music21")
@@ -23,7 +23,49 @@ def test_what_is_written_reads_back_note_for_note(suffix, tmp_path):
     again = corpus.read(corpus.write(one, tmp_path / f"a{suffix}"))[0][0]
     assert np.array_equal(again.notes[:, [0, 1, 2, 4]], one.notes[:, [0, 1, 2, 4]])
     assert again.meters == ((0, 4, 4),)
-    assert len(again.parts) == 4
+    assert [part.name for part in again.parts] == ["Soprano", "Alto", "Tenor", "Bass"]
+
+
+ODD = [(t * 12, 12, 60 + t % 7, 80, 0) for t in range(28)] + [(336 + t * 24, 24, 64, 80, 0) for t in range(6)]
+
+
+@pytest.mark.parametrize("suffix", [".mid", ".abc", ".mxl", ".musicxml", ".krn"])
+def test_seven_eighths_and_a_change_of_metre_survive_every_format(suffix, tmp_path):
+    if suffix not in (".mid", ".abc"):
+        pytest.importorskip("music21", reason="MusicXML and humdrum are read by music21")
+    one = piece(ODD, (Part("Voice"),), meters=((0, 7, 8), (336, 3, 4)))
+    again = corpus.read(corpus.write(one, tmp_path / f"a{suffix}"))[0][0]
+    assert again.meters == one.meters
+    assert np.array_equal(again.notes[:, :3], one.notes[:, :3])
+
+
+@pytest.mark.parametrize("suffix", [".abc", ".mxl", ".krn"])
+def test_several_notes_of_a_part_at_once_survive_ties_and_all(suffix, tmp_path):
+    pytest.importorskip("music21", reason="MusicXML and humdrum are read by music21")
+    rows = [(0, 48, 60, 80, 0), (0, 96, 64, 80, 0), (48, 96, 62, 80, 0), (0, 192, 48, 80, 1), (150, 6, 73, 80, 0)]
+    one = piece(rows, (Part("Flute", 73), Part("Cello", 42)))
+    again = corpus.read(corpus.write(one, tmp_path / f"a{suffix}"))[0][0]
+    assert np.array_equal(again.notes[:, [0, 1, 2, 4]], one.notes[:, [0, 1, 2, 4]])
+
+
+def test_a_score_in_humdrum_by_another_hand_is_read(tmp_path):
+    pytest.importorskip("music21", reason="humdrum is read by music21")
+    lines = [
+        "**kern\t**kern",
+        '*I"Bass\t*I"Soprano',
+        "*k[f#]\t*k[f#]",
+        "*M3/4\t*M3/4",
+        "=1-\t=1-",
+        "2.GG\t4g",
+        ".\t8a#",
+    ]
+    lines += [".\t8b-", ".\t[4dd", "=2\t=2", "4D 4F#\t2dd]", "2r\t.", ".\t4r", "==\t==", "*-\t*-"]
+    (tmp_path / "a.krn").write_text("\n".join(lines) + "\n")
+    one = corpus.read(tmp_path / "a.krn")[0][0]
+    assert [part.name for part in one.parts] == ["Soprano", "Bass"]
+    assert one.meters == ((0, 3, 4),)
+    rows = [[0, 24, 67, 0], [0, 72, 43, 1], [24, 12, 70, 0], [36, 12, 70, 0], [48, 72, 74, 0]]
+    assert one.notes[:, [0, 1, 2, 4]].tolist() == [*rows, [72, 24, 50, 1], [72, 24, 54, 1]]
 
 
 def test_instruments_drums_tempo_and_changes_of_metre_survive_midi(tmp_path):
@@ -111,20 +153,81 @@ def test_folders_are_labels(tmp_path):
     assert sorted(p.label for p in kept) == sorted(p.label for p in held) == ["bach", "zelter"]
 
 
-def test_microtones_are_rounded_and_noted(tmp_path):
+@pytest.mark.parametrize("whole", [True, False])
+def test_microtones_are_rounded_and_said_of_a_folder_and_of_a_file(whole, tmp_path):
     pytest.importorskip("music21", reason="MusicXML is read by music21")
     one = files.to_musicxml(chorale(0, 1), compressed=False).decode()
     at = one.index("<octave>")
     (tmp_path / "a.musicxml").write_text(one[:at] + "<alter>0.5</alter>" + one[at:])
-    found, _ = corpus.read(tmp_path)
-    assert any("microtones" in note for note in found.notes)
+    found, _ = corpus.read(tmp_path if whole else tmp_path / "a.musicxml")
+    assert found.notes == ("1 piece: microtones are rounded to the nearest semitone",)
 
 
-def test_three_hours_are_read(tmp_path):
-    beats = 3 * 60 * 100
-    rows = [(t * TICKS, TICKS, 60 + t % 12, 80, 0) for t in range(beats)]
-    corpus.write(piece(rows, (Part("Long"),)), tmp_path / "a.mid")
-    assert len(corpus.read(tmp_path / "a.mid")[0][0].notes) == beats
+def test_bent_pitches_in_midi_are_said(tmp_path):
+    score, track = symusic.Score(480), symusic.Track("Sax", 65, False)
+    track.notes.append(symusic.Note(0, 480, 60, 80))
+    track.pitch_bends.append(symusic.PitchBend(0, 2048))
+    score.tracks.append(track)
+    score.dump_midi(str(tmp_path / "a.mid"))
+    found, _ = corpus.read(tmp_path / "a.mid")
+    assert found.notes == ("1 piece: pitch bends are left out: notes are whole semitones",)
+
+
+def hours(count):
+    rows = [(t * TICKS, TICKS, 60 + t % 12, 80, 0) for t in range(count * 60 * 100)]
+    return piece(rows, (Part("Long"),), name="long")
+
+
+def test_three_hours_are_read_and_learnt_in_sections(tmp_path):
+    from conjure.domains.music.codec import MusicCodec
+
+    corpus.write(hours(3), tmp_path / "a.mid")
+    found, _ = corpus.read(tmp_path / "a.mid")
+    assert len(found[0].notes) == 18_000
+    codec = MusicCodec.learn(found, MusicCodec.Config())
+    assert codec.encode(found).x.shape == (113, 640, 1)  # 40 bars each
+
+
+@pytest.mark.parametrize(
+    ("suffix", "said"),
+    [(".wav", "lasts 180 minutes; sound is written up to 60"), (".svg", "has 4500 bars; at most 1000")],
+)
+def test_three_hours_are_too_long_to_hear_or_to_engrave_and_it_is_said(suffix, said, tmp_path):
+    if suffix == ".svg":
+        pytest.importorskip("verovio", reason="scores are engraved by verovio")
+    with pytest.raises(ConfigError, match=said):
+        corpus.write(hours(3), tmp_path / f"a{suffix}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_huge_file_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LARGEST", 1000)
+    corpus.write(hours(1), tmp_path / "a.mid")
+    with pytest.raises(DataError, match="MB; scores of at most"):
+        corpus.read(tmp_path / "a.mid")
+
+
+def test_a_time_that_only_a_broken_file_has_is_refused(tmp_path):
+    score, track = symusic.Score(1), symusic.Track("Far", 0, False)
+    track.notes.append(symusic.Note(2_000_000, 1, 60, 80))
+    score.tracks.append(track)
+    score.dump_midi(str(tmp_path / "a.mid"))
+    with pytest.raises(DataError, match="so it is broken"):
+        corpus.read(tmp_path / "a.mid")
+
+
+@pytest.mark.parametrize("layout", ["voices", "sets", "melodies", "rolls"])
+def test_percussion_alone_is_left_out_of_a_folder_and_refused_by_itself(layout):
+    from conjure.domains.music.codec import MusicCodec
+    from conjure.domains.music.piece import Pieces
+
+    kit = piece([(t * 12, 6, 38, 90, 0) for t in range(64)], (Part("Kit", 0, True),), name="beat")
+    config = MusicCodec.Config(layout=layout, frames=32)
+    codec = MusicCodec.learn(Pieces((kit, *chorales(4))), config)
+    assert codec.notes == ["1 of 5 pieces left out: percussion only"]
+    assert len(codec.encode(Pieces((kit, *chorales(4)))).x) == len(codec.encode(chorales(4)).x)
+    with pytest.raises(DataError, match="beat is percussion only, and voices need pitches: use --recipe events"):
+        MusicCodec.learn(Pieces((kit,) * 3), config)
 
 
 def test_an_unknown_suffix_is_refused_and_leaves_nothing(tmp_path):

@@ -167,11 +167,38 @@ def test_statistics_against_hand_values():
     assert features.scale_consistency(line([60, 62, 64, 61])) == pytest.approx(0.75)
     assert features.polyphony(two([67, 69], [60, 62])) == 2.0
     gap = piece([(0, TICKS, 60, 80, 0), (3 * TICKS, TICKS, 60, 80, 0)], ONE)
-    assert features.empty_beat_rate(gap) == 0.5
-    assert features.groove_consistency(line([60] * 8)) == 1.0
-    shifted = piece([(0, 4 * TICKS, 60, 80, 0), (5 * TICKS, TICKS, 60, 80, 0)], ONE)
+    assert features.empty_beat_rate(gap) == 0.2  # MusPy counts the beat in which a note ends
+    assert features.groove_consistency(line([60] * 9)) == pytest.approx(1 - 3 / (2 * 96))
+    shifted = piece([(0, 4 * TICKS, 60, 80, 0), (5 * TICKS, TICKS, 60, 80, 0)], ONE)  # one onset a bar, elsewhere
     assert features.groove_consistency(shifted) == pytest.approx(1 - 2 / 96)
     assert math.isnan(features.groove_consistency(line([60])))
+
+
+def test_statistics_against_values_of_muspy():
+    """Computed by MusPy 0.5.0 on the same notes at 24 ticks a quarter note."""
+    rng = np.random.default_rng(4)
+    columns = [rng.integers(*span, 40) for span in ((0, 600), (3, 60), (40, 80), (0, 3))]
+    rows = [(int(t), int(n), int(p), 80, int(k)) for t, n, p, k in zip(*columns)]
+    band = piece(rows, (Part("A"), Part("B"), Part("Kit", 0, True)), meters=((0, 3, 4),))
+    far = piece([(0, 24, 60, 80, 0), (200, 10, 61, 80, 0)], ONE)
+    names = ("pitch_class_entropy", "scale_consistency", "groove_consistency", "polyphony", "empty_beat_rate")
+    for one, values in (
+        (band, (3.069425, 0.769231, 0.880208, 1.666667, 0.037037)),
+        (chorale(3), (2.155222, 1.0, 0.979167, 4.0, 0.0)),
+        (chorale(5, 6, 2), (2.308640, 1.0, 0.982639, 4.0, 0.0)),
+        (far, (1.0, 1.0, 0.989583, 1.0, 0.666667)),
+    ):
+        found = features.measures(one)
+        assert [found[name] for name in names] == pytest.approx(values, abs=1e-6)
+
+
+def test_bars_that_come_again_are_counted_in_any_key_and_by_rhythm():
+    bar, other = [60, 64, 67, 64], [60, 62, 64, 65]
+    found = features.measures(line([*bar, *other, *(p + 5 for p in bar), *(p + 1 for p in bar[:3]), 80]))
+    assert found["bar_repetition"] == pytest.approx(1 / 3)
+    assert found["rhythm_repetition"] == 1.0
+    assert math.isnan(features.measures(line([60] * 4))["bar_repetition"])
+    assert [bool(b) for b in features.bars(piece([(192, 24, 60, 80, 0)], ONE))] == [False, False, True]
 
 
 def test_a_run_is_found_again_in_another_key():
