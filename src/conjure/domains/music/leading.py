@@ -10,6 +10,7 @@ import numpy as np
 from conjure.domains.music.piece import LENGTH, PITCH, START, Piece, bar_lines
 
 KINDS = {0: "parallel octaves", 7: "parallel fifths"}
+STILL = -25.0  # the reward of a piece in which no two parts move at once: as if every fourth move were a fault
 LEAP = 12  # semitones: wider than an octave
 
 
@@ -91,9 +92,20 @@ def rate(one: Piece) -> float:
     return 100 * len(parallels(one)) / max(1, len(np.unique(one.notes[:, START])))
 
 
+def joint(one: Piece) -> int:
+    """How often two parts that both sound move at once."""
+    _, pitches = sounding(one)
+    before, now = pitches[:-1], pitches[1:]
+    moving = ((before >= 0) & (now >= 0) & (before != now)).sum(1)
+    return int((moving * (moving - 1) // 2).sum())
+
+
 def reward(asked: list[Any], pieces: list[Piece]) -> list[float]:
-    """A rule to improve a composer by (`conjure music align`): minus `rate`, 0 at best; silence is the worst, -100."""
-    return [-rate(one) if len(one.notes) else -100.0 for one in pieces]
+    """A rule to improve a composer by (`conjure music align`): minus parallels per 100 joint moves of two parts.
+
+    0 at best. Counted per chord, standing still would be the best voice leading; so it gets STILL, and silence too.
+    """
+    return [-100.0 * len(parallels(one)) / pairs if (pairs := joint(one)) else STILL for one in pieces]
 
 
 def place(one: Piece, tick: int) -> str:

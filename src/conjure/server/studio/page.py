@@ -47,7 +47,7 @@ def build(house: House) -> gr.Blocks:
                 composing.page(house, pages, tab)
             if house.talkers:
                 with gr.Tab("Chat", id="chat"):
-                    talking.page(house)
+                    talking.page(house, pages)
             if house.rating:
                 with gr.Tab("Rate", id="rate"):
                     gr.HTML(RATING.format(place=f"..{house.rating}"))

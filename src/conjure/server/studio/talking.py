@@ -11,9 +11,11 @@ from conjure.generation.request import Request
 from conjure.models.decoding import Choice
 from conjure.server.studio.house import House
 
+KEPT = "conjure-chat"  # where a browser keeps the conversation, which is its owner's and lies there in the open
 
-def page(house: House) -> None:
-    """One chat; the artifact and how it writes can be changed between answers."""
+
+def page(house: House, pages: gr.Blocks) -> None:
+    """One chat; the artifact and how it writes can be changed between answers. A reload finds it again."""
     with gr.Row():
         name = gr.Dropdown(list(house.talkers), value=next(iter(house.talkers)), label="Who answers")
         heat = gr.Slider(0, 2, value=0.7, step=0.05, label="Temperature")
@@ -28,7 +30,11 @@ def page(house: House) -> None:
             written += piece.text
             yield written
 
-    gr.ChatInterface(answer, additional_inputs=[name, heat, limit], fill_height=False)
+    named = {"submit_btn": "Send", "stop_btn": "Stop"}  # pictures alone would have no name to a screen reader
+    chat = gr.ChatInterface(answer, additional_inputs=[name, heat, limit], fill_height=False, **named)
+    kept = gr.BrowserState([], storage_key=KEPT, secret=KEPT)
+    chat.chatbot.change(None, chat.chatbot, kept, js="said => said", show_progress="hidden")
+    pages.load(lambda said: (said, said), kept, [chat.chatbot, chat.chatbot_state], show_progress="hidden")
 
 
 def _text(content: Any) -> str:
