@@ -6,50 +6,23 @@ What is drawn stays in arrays, as the codecs of the tables read their columns; c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from conjure.core.errors import ConfigError
-from conjure.domains.linked import matching
+from conjure.domains.linked import distinct, matching, writing
+from conjure.domains.linked.made import Learnt, Made
 from conjure.domains.linked.relation import BEFORE, POSITION, Relation
 from conjure.domains.linked.ties import Link, Ties
-from conjure.domains.table import ids, telling
-from conjure.domains.table.codec import TableCodec
+from conjure.domains.table import telling
 from conjure.domains.table.derived import Arrays
 from conjure.domains.table.fields import Field
 from conjure.domains.table.schema import MOMENTS
 
 ROWS = 4096  # drawn at a time: evidence weighs every code of every column
-
-
-class Draws(Protocol):
-    """What is needed of a model: rows of codes under evidence."""
-
-    def sample(self, n: int, *, given: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor: ...
-
-
-@dataclass(frozen=True)
-class Learnt:
-    """A table with the codec and the model of its frame."""
-
-    relation: Relation
-    codec: TableCodec
-    model: Draws
-
-
-@dataclass
-class Made:
-    """A table in the making: `columns` as its codec reads them, `moments` in microseconds, `place` of parents."""
-
-    rows: int
-    columns: Arrays
-    moments: Arrays = field(default_factory=dict)
-    place: dict[str, np.ndarray] = field(default_factory=dict)
-    starts: np.ndarray | None = None  # first rows of each owner
 
 
 class Growth:
@@ -106,23 +79,7 @@ class Growth:
 
     def frames(self) -> dict[str, Any]:
         """All tables as cells."""
-        import pandas as pd
-
-        out, keys = {}, {}
-        for table in self.ties.tables:
-            learnt, made = self.tables[table], self.made[table]
-            relation, key = learnt.relation, self.ties.keys[table]
-            cells: dict[str, Any] = dict(learnt.codec.written(made.columns, made.rows, self.source, relation.own))
-            for link in self.ties.of(table):
-                cells[link.column] = _taken(keys[link.parent], made.place[link.column])
-            if relation.key:
-                cells[key] = ids.make(relation.key["pattern"], made.rows, self.source)
-            for column in [relation.clock.time, *relation.clock.spans] if relation.clock else []:
-                cells[column.name] = Field(column).write(made.moments[column.name] / column.unit)
-            if key:
-                keys[table] = cells[key]
-            out[table] = pd.DataFrame({n: cells[n] for n in relation.columns if n in cells})
-        return out
+        return writing.written(self.ties, self.tables, self.made, self.source)
 
     def _turns(self, relation: Relation, position: np.ndarray) -> list[np.ndarray]:
         """Rows that can be drawn at once: all, or all first ones, then the others, or then all second ones ..."""
@@ -250,10 +207,14 @@ class Growth:
             assert made.starts is not None
             since = self.made[link.parent].moments[clock.anchor][made.place[link.column]] if clock.anchor else None
             needed = (clock.first, clock.gap, *(clock.span(c) for c in clock.spans))
-            made.moments = clock.moments({n: self._whole(learnt, made, n) for n in needed}, made.starts, since)
+            columns = {n: self._whole(learnt, made, n) for n in needed}
+            if {clock.time.name} <= set(self.ties.keys[table]) <= {clock.time.name, *link.columns}:
+                columns[clock.gap] = np.fmax(columns[clock.gap], 1)  # the key tells rows apart by their time
+            made.moments = clock.moments(columns, made.starts, since)
         else:
             made.moments = {n: made.columns[n] * f.column.unit for n, f in fields.items() if f.column.kind in MOMENTS}
         self.made[table] = made
+        self.made[table] = distinct.told_apart(self.ties, self.tables, self.made, table, self.source)
 
     def _whole(self, learnt: Learnt, made: Made, name: str) -> np.ndarray:
         """A column of whole numbers in units of the clock's time, also one that never varied."""
@@ -281,14 +242,3 @@ def reading(one: Field, other: Field) -> Any:
         return np.where(there, places[np.where(there, values, 0).astype(np.int64)], np.nan)
 
     return read
-
-
-def _taken(series: Any, at: np.ndarray) -> Any:
-    """Keys at places, empty at -1."""
-    if (at >= 0).all():
-        return series.iloc[at].reset_index(drop=True)
-    if series.dtype.kind in "iu":
-        series = series.astype("Int64")
-    import pandas as pd
-
-    return pd.Series(series.array.take(at, allow_fill=True))

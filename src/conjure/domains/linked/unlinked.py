@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conjure.core.rng import derive, generator
+from conjure.domains.linked import keys
 from conjure.domains.linked.database import LinkedTables
 from conjure.domains.table import ids
 from conjure.domains.table.codec import TableCodec
@@ -22,7 +23,7 @@ def unlinked(codec: LinkedCodec, n: int, seed: int) -> LinkedTables:
     import pandas as pd
 
     frames: dict[str, Any] = {}
-    keys: dict[str, Any] = {}
+    made_keys: dict[str, Any] = {}
     for table in ties.tables:
         relation = codec.relations[table]
         own: TableCodec = codec.front if table == ties.root else codec.tables[table].codec
@@ -34,10 +35,12 @@ def unlinked(codec: LinkedCodec, n: int, seed: int) -> LinkedTables:
             cells |= {c.name: Field(c).write(moments[c.name]) for c in (clock.time, *clock.spans)}
         for link in ties.of(table):
             parents = source.integers(len(frames[link.parent]), size=rows)
-            cells[link.column] = keys[link.parent].iloc[parents].reset_index(drop=True)
+            for column, part in zip(link.columns, ties.keys[link.parent]):
+                cells[column] = made_keys[link.parent][part].iloc[parents].reset_index(drop=True)
         if relation.key:
             cells[relation.key["name"]] = ids.make(relation.key["pattern"], rows, source)
-        if key := ties.keys[table]:
-            keys[table] = cells[key]
+        if counter := ties.counters.get(table):
+            cells[counter] = keys.counted([cells[c] for c in ties.keys[table] if c != counter], relation.first)
+        made_keys[table] = {c: cells[c] for c in ties.keys[table]}
         frames[table] = pd.DataFrame({c: cells[c] for c in relation.columns if c in cells})
     return LinkedTables(frames, ties, codec.flat)
