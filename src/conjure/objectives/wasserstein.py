@@ -26,9 +26,9 @@ class Wasserstein(Game):
 
     Under a privacy budget the critic alone sees data, by noisy gradients, one move a step; the generator moves in each
     `critic_moves`-th step (Xie et al. 2018, alg. 1, with a penalty in the place of clipped weights; many critic moves
-    are what noise asks for, Bie, Kamath and Zhang 2023). There what a pair of a real and a made example says is clipped as one,
-    and the slope between them is that of a chord of the line through both, where the best critic has slope one
-    (Gulrajani et al. 2017, proposition 1), since a slope by autograd hides which example moves which weight.
+    are what noise asks for, Bie, Kamath and Zhang 2023). There what a pair of a real and a made example says is clipped
+    as one, and the slope between them is that of a chord of the line through both, where the best critic has slope
+    one (Gulrajani et al. 2017, proposition 1), since a slope by autograd hides which example moves which weight.
     """
 
     descends: ClassVar = "critic"

@@ -9,7 +9,7 @@ import numpy as np
 
 from conjure.core.errors import ConfigError
 from conjure.domains.linked import keys
-from conjure.domains.linked.ties import Link
+from conjure.domains.linked.ties import Link, Ties
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,23 +51,30 @@ def refers(
 
 
 def direct(links: list[Link], named: dict[str, tuple[str, ...]]) -> list[Link]:
-    """The links without those that others imply: items name an order and, with a line, a line of that order.
-
-    ConfigError for two that share a column otherwise, since rows of both would have to be drawn together.
-    """
+    """The links without those that others imply: items name an order and, with a line, a line of that order."""
     kept = []
     for link in links:
         wider = [k for k in links if k.child == link.child and k is not link and set(link.columns) < set(k.columns)]
-        if any(_through(link, k, links, named) for k in wider):
-            continue
-        kept.append(link)
-    for one, other in combinations(kept, 2):
-        if one.child == other.child and (both := set(one.columns) & set(other.columns)):
-            raise ConfigError(
-                f"{one.child}.{one.column} refers to {one.parent!r} and {other.column} to {other.parent!r}, by the "
-                f"same column {min(both)!r}: declare one of them alone, [tables.{one.child}] parents = {{ ... }}"
-            )
+        if not any(_through(link, k, links, named) for k in wider):
+            kept.append(link)
     return kept
+
+
+def check_shared(ties: Ties) -> None:
+    """ConfigError for two references of a table by one column that does not name the same row of a third table in both.
+
+    Where it does (a firm's people and a firm's jobs), rows of the second are chosen among those that agree.
+    """
+    for one, other in combinations(ties.links, 2):
+        for column in set(one.columns) & set(other.columns) if one.child == other.child else ():
+            ends = {ties.origin(k.parent, ties.keys[k.parent][k.columns.index(column)]) for k in (one, other)}
+            table, named = next(iter(ends))
+            if len(ends) > 1 or ties.keys[table] != (named,):
+                raise ConfigError(
+                    f"{one.child}.{one.column} refers to {one.parent!r} and {other.column} to {other.parent!r}, by the "
+                    f"same column {column!r}, which is no reference to one table in both: add that table and declare "
+                    f"them, or declare one of the two alone, [tables.{one.child}] parents = {{ ... }}"
+                )
 
 
 def counter(frame: pd.DataFrame, key: tuple[str, ...], links: list[Link]) -> str:

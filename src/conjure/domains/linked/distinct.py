@@ -37,7 +37,7 @@ def told_apart(
             values = mine.place if name in mine.place else mine.columns
             values[name] = values[name][taken]
     kept = ~_again(held if free is None else _joined([held, free]))
-    return mine if kept.all() else _only(mine, kept)
+    return mine if kept.all() else only(mine, kept)
 
 
 def _carriers(ties: Ties, learnt: Learnt, mine: Made, table: str) -> dict[str, set[str]]:
@@ -113,7 +113,7 @@ def _again(codes: np.ndarray) -> np.ndarray:
     return again
 
 
-def _only(made: Made, kept: np.ndarray) -> Made:
+def only(made: Made, kept: np.ndarray) -> Made:
     """Some of the rows."""
     starts = None if made.starts is None else made.starts[kept]
     columns, moments, place = (

@@ -147,8 +147,34 @@ class Growth:
             wanted = [codec.coders[n].encode(drawn[n][inside]) for n in told]
             offered = [codec.coders[n].encode(self._along(learnt, link, n, stubs)) for n in told]
             empty = [np.zeros((len(r), 0), np.int64) for r in (wants, stubs)]
+            must = self._agreeing(link, made, wants)
+            wanted, offered = [m for m, _ in must] + wanted, [o[stubs] for _, o in must] + offered
             both = [np.column_stack([e, *c]).astype(np.int64) for e, c in zip(empty, (wanted, offered))]
-            place[wants] = stubs[matching.match(*both, self.source)]
+            found = matching.match(*both, self.source, len(must))
+            place[wants] = np.where(found < 0, -1, stubs[found])
+            if len(lost := np.flatnonzero(found < 0)):  # of those that agree all have as many as they should
+                anyone = [np.column_stack(side) for side in ([m[lost] for m, _ in must], [o for _, o in must])]
+                place[wants[lost]] = matching.match(*anyone, self.source, len(must))
+
+    def _agreeing(self, link: Link, made: Made, rows: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """By what rows and their partner must agree: (what each row has, (rows,); what each row of the parent has)."""
+        out = []
+        for column, other in self.ties.shared(link):
+            have, offer = (
+                self._named(k.parent, self.ties.keys[k.parent][k.columns.index(column)]) for k in (other, link)
+            )
+            place = made.place[other.column][rows]
+            out.append((np.where(place < 0, -1, have[place]) + 1, offer + 1))
+        return out
+
+    def _named(self, table: str, column: str) -> np.ndarray:
+        """The row of another table that each row of a table names by a column, reference by reference; its own."""
+        for link in self.ties.of(table):
+            if column in link.columns:
+                above = self._named(link.parent, self.ties.keys[link.parent][link.columns.index(column)])
+                place = self.made[table].place[link.column]
+                return np.where(place < 0, -1, above[place]) if len(above) else place
+        return np.arange(self.made[table].rows)
 
     def _told(self, learnt: Learnt, made: Made, name: str, rows: np.ndarray) -> np.ndarray:
         """What rows are told in a column of context, as their codec reads it."""
@@ -213,7 +239,11 @@ class Growth:
             made.moments = clock.moments(columns, made.starts, since)
         else:
             made.moments = {n: made.columns[n] * f.column.unit for n, f in fields.items() if f.column.kind in MOMENTS}
-        self.made[table] = made
+        whole = np.ones(made.rows, bool)
+        for other in self.ties.of(table):
+            if self.ties.shared(other) and not other.gaps:
+                whole &= made.place[other.column] >= 0  # no partner agreed
+        self.made[table] = made if whole.all() else distinct.only(made, whole)
         self.made[table] = distinct.told_apart(self.ties, self.tables, self.made, table, self.source)
 
     def _whole(self, learnt: Learnt, made: Made, name: str) -> np.ndarray:

@@ -51,6 +51,22 @@ class Ties:
         """The other links, whose parents are chosen among rows already drawn."""
         return [link for link in self.of(table) if link.column != self.owners.get(table)]
 
+    def shared(self, link: Link) -> list[tuple[str, Link]]:
+        """Columns of a reference with another of the table, settled before, that has them too: both mean rows that
+        agree in them."""
+        order = sorted(self.of(link.child), key=lambda k: k.column != self.owners.get(link.child))
+        before = order[: order.index(link)]
+        return [
+            (c, next(k for k in before if c in k.columns)) for c in link.columns if any(c in k.columns for k in before)
+        ]
+
+    def origin(self, table: str, column: str) -> tuple[str, str]:
+        """The table and the column that a column's values come from, reference by reference."""
+        for link in self.of(table):
+            if column in link.columns:
+                return self.origin(link.parent, self.keys[link.parent][link.columns.index(column)])
+        return table, column
+
     def anew(self, table: str) -> set[str]:
         """Columns that are written from keys and never learnt: references, a key of one column, a counter."""
         key = self.keys[table]

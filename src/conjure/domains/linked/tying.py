@@ -51,6 +51,7 @@ def tie(frames: dict[str, pd.DataFrame], declared: dict[str, Any]) -> Ties:
         t: c for t in order if (c := composite.counter(frames[t], named[t], [k for k in links if k.child == t]))
     }
     ties = Ties(tuple(order), named, tuple(links), owners, {}, counters=counters)
+    composite.check_shared(ties)
     times = {t: w for t in owners if (w := _time(t, frames[t], ties, declared.get(t, {}).get("time")))}
     sizes = {r: sum(len(frames[t]) for t in ties.tree(r)) for r in ties.roots}
     return replace(ties, times=times, root=max(sizes, key=lambda r: sizes[r]))

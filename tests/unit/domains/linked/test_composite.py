@@ -129,16 +129,42 @@ def test_keys_that_do_not_hold_together_are_refused(tables: Any, schema: Any, ki
     assert all(name in str(refusal.value) for name in naming), refusal.value
 
 
-def test_two_references_by_one_column_are_refused():
-    firm = pd.DataFrame({"firm": [1, 1, 2, 2] * 5, "nr": np.repeat(range(5), 4) * 2 + [0, 1, 0, 1] * 5, "x": range(20)})
-    both = pd.DataFrame({"firm": [1, 2, 1], "who": [0, 1, 3], "what": [1, 0, 2]})
-    schema = {
-        "people": {"key": ["firm", "nr"]},
-        "jobs": {"key": ["firm", "nr"]},
-        "work": {"parents": {"firm, who": "people", "firm, what": "jobs"}},
+def firms(n: int = 40) -> dict[str, pd.DataFrame]:
+    """People and jobs of firms, numbered in each, and who does which job of the own firm; old people do hard jobs."""
+    rng = np.random.default_rng(0)
+    tables: dict[str, pd.DataFrame] = {"firms": pd.DataFrame({"firm": np.arange(n), "size": rng.integers(0, 3, n)})}
+    for name, number, column in (("people", "who", "age"), ("jobs", "what", "effort")):
+        firm = np.repeat(np.arange(n), 2 + rng.integers(0, 4, n))
+        numbers = pd.Series(firm).groupby(firm).cumcount() + 1
+        tables[name] = pd.DataFrame({"firm": firm, number: numbers, column: rng.integers(0, 2, len(firm)) * 50})
+    work = tables["people"].merge(tables["jobs"], on="firm")
+    work = work[work["age"] == work["effort"]]
+    tables["work"] = work[["firm", "who", "what"]].assign(hours=rng.integers(1, 40, len(work))).reset_index(drop=True)
+    return tables
+
+
+def test_references_that_share_a_column_agree_in_it():
+    tables = firms()
+    ties = read(tables).ties
+    assert {(k.child, k.columns, k.parent) for k in ties.links if k.child == "work"} == {
+        ("work", ("firm", "who"), "people"),
+        ("work", ("firm", "what"), "jobs"),
     }
+    model = conjure.Generative(fit(conjure.recipe_for("tables", settings=SETTINGS), tables))
+    made = model.sample(60, seed=1)
+    assert set(integrity(made, ties).values()) == set(unique(made, ties).values()) == {1.0}
+    assert len(made["work"]) > 60
+    met = made["work"].merge(made["people"], on=["firm", "who"]).merge(made["jobs"], on=["firm", "what"])
+    assert len(met) == len(made["work"])
+    assert (met["age"] == met["effort"]).mean() > 0.6
+    random = model.artifact.codec.unlinked(60, 1)
+    assert set(integrity(random, ties).values()) == {1.0}
+
+
+def test_two_references_by_one_column_that_names_no_table_are_refused():
+    tables = {name: f for name, f in firms().items() if name != "firms"}
     with pytest.raises(ConfigError, match="same column 'firm'"):
-        read({"people": firm, "jobs": firm.copy(), "work": both}, **schema)
+        read(tables)
 
 
 def test_single_keys_are_found_as_before():
