@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 MOST = 4  # columns of a key that is found; more can be declared
 OFFERED = 8  # columns of two tables alike by name, beyond which no key is looked for
-CERTAIN = 0.9  # share of rows whose several columns stand in another table together, from which they refer to it
 
 
 def shared(table: str, frames: dict[str, pd.DataFrame]) -> tuple[str, ...]:
@@ -32,7 +31,7 @@ def shared(table: str, frames: dict[str, pd.DataFrame]) -> tuple[str, ...]:
                 if (mine < 0).any() or len(np.unique(mine)) < len(mine):
                     continue
                 present = refers[refers >= 0]
-                if len(np.unique(present)) < len(present) and np.isin(present, mine).mean() >= CERTAIN:
+                if len(np.unique(present)) < len(present) and np.isin(present, mine).all():
                     return key
     return ()
 
@@ -40,14 +39,17 @@ def shared(table: str, frames: dict[str, pd.DataFrame]) -> tuple[str, ...]:
 def refers(
     child: tuple[str, pd.DataFrame], parent: tuple[str, pd.DataFrame], named: dict[str, tuple[str, ...]]
 ) -> bool:
-    """Whether a table has the columns of another's key by name, and most rows' stand there together."""
+    """Whether a table has the columns of another's key by name, and all rows' stand there together.
+
+    All, since several columns may be called alike by chance; what has orphans is declared.
+    """
     (table, frame), (other, theirs) = child, parent
     key = named[other]
     if table == other or named[table] == key or not set(key) <= set(map(str, frame.columns)):
         return False
     mine, known = keys.joint(*([keys.plain(f[c]) for c in key] for f in (frame, theirs)))
     present = mine[mine >= 0]
-    return bool(len(present)) and float(np.isin(present, known).mean()) >= CERTAIN
+    return bool(len(present)) and bool(np.isin(present, known).all())
 
 
 def direct(links: list[Link], named: dict[str, tuple[str, ...]]) -> list[Link]:

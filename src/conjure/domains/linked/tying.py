@@ -120,6 +120,8 @@ def _declared(child: str, parents: dict[str, str], named: Keys, frames: dict[str
             raise ConfigError(
                 f"{child}.{word} is declared to refer to {parent!r}, which is no table: {nearest(parent, list(frames))}"
             )
+        if not dot and not named[parent] and set(columns) <= set(map(str, frames[parent].columns)):
+            dot, key = ".", word  # called alike in both
         if dot:
             meant = _columns(parent, key, frames)
             if named[parent] and set(named[parent]) != set(meant):
@@ -206,7 +208,9 @@ def _owner(table: str, tied: tuple[list[Link], tuple[str, ...]], declared: tuple
     if declared:
         chosen = [k for k in own if set(k.columns) == set(declared)]
         if not chosen:
-            raise ConfigError(f"{table}.{keys.called(declared)} is declared its owner but refers to no table")
+            wider = [k.column for k in own if set(declared) < set(k.columns)]
+            said = f"but {wider[0]} tells more: declare that" if wider else "but refers to no table"
+            raise ConfigError(f"{table}.{keys.called(declared)} is declared its owner {said}")
         if chosen[0].gaps:
             raise DataError(f"{table}.{keys.called(declared)} is declared its owner but some rows leave it empty")
         return chosen[0].column

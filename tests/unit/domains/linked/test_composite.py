@@ -120,6 +120,12 @@ LINES = {"parents": {"order_id, line_no": "lines"}}
         (trade(), {"lines": {"key": ["order_id", "order_id"]}}, ConfigError, ("twice",)),
         (trade(), {"lines": {"key": 3}}, ConfigError, ("'lines'", "3")),
         (trade(), {"parcels": {"parents": {"order_id": "lines"}}}, ConfigError, ("order_id, line_no", "has 2")),
+        (
+            trade(),
+            {"parcels": {"owner": "order_id"}},
+            ConfigError,
+            ("parcels.order_id", "order_id, line_no tells more"),
+        ),
         (trade(), {"parcels": {"parents": {"order_id, line": "lines"}}}, ConfigError, ("'line'", "line_no")),
     ],
 )
