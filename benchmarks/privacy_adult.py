@@ -128,7 +128,7 @@ def main() -> None:
 
         recipe = recipe_for("tables", settings=[f"privacy.epsilon={chosen.epsilon}", f"privacy.delta={DELTA}"])
         note(chosen.epsilon, "audit", audit(recipe, table, canaries=chosen.canaries).facts())
-    for seed in range(max(chosen.seeds, chosen.peer_seeds)):
+    for seed in range(max(chosen.seeds, chosen.peer_seeds, chosen.family_seeds)):
         parts = train_test_split(table, test_size=0.2, random_state=seed, stratify=table[TARGET])
         train, test = (part.reset_index(drop=True) for part in parts)
         if seed < chosen.seeds and ("conjure", seed) not in done:
