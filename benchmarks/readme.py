@@ -24,6 +24,7 @@ SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "attacks_planted",
     "nsl_kdd",
     "linked_tables",
+    "real_links",
     "clinical",
     "text_shakespeare",
     "forecasting_etth1",

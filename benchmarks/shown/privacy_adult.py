@@ -20,6 +20,14 @@ def lines(found: dict[str, Any]) -> list[str]:
         seconds = [r["fit_cpu"] for r in found["runs"][name] if "fit_cpu" in r]
         spent = f"{sum(seconds) / len(seconds):.0f}" if seconds else "-"
         made.append(f"| {name} | {auc['n']} | {cell(auc)} | {spent} |")
+    for name, runs in found["runs"].items():
+        for run in (r for r in runs if "stopped_after_cpu" in r):
+            spent = (
+                f"; by then {said[-1].rpartition('Used ')[2][:5]} of its budget was spent"
+                if (said := run["said_last"])
+                else ""
+            )
+            made += ["", f"{name} was stopped after {run['stopped_after_cpu']:.0f} CPU-s, seed {run['seed']}{spent}."]
     if audit := found.get("audit"):
         made += [
             "",

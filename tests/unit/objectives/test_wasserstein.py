@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from conjure.core.batch import Batch
+from conjure.core.privacy import Budget, Ledger
 from conjure.core.rng import Noise
 from conjure.core.space import Category, Columns, Dense, Number
 from conjure.models.gan import Generator
@@ -49,6 +50,16 @@ def test_the_sliced_distance_of_a_shift_on_the_line_is_the_shift():
 def test_the_sliced_distance_tells_the_centre_from_the_corners():
     corners = torch.tensor([[-1.0, -1], [-1, 1], [1, -1], [1, 1]]).repeat(50, 1)
     assert sliced_distance(corners, corners + 0.01, 64) < 0.05 < sliced_distance(corners, 0 * corners, 64)
+
+
+def test_under_a_budget_the_critic_moves_in_each_step_and_the_generator_in_each_third():
+    goal = game(Columns((Category("a", 3), Category("b", 2))), critic_moves=3)
+    plan = Ledger(Budget(1.0), key=b"k" * 32)
+    plan.descent = {"batch": 6}
+    goal.under(plan)
+    batch = Batch(torch.tensor([[0, 1], [2, 0], [1, 1]]), noise=Noise(1))
+    said = [[move.player for move in goal.moves(batch)] for _ in range(4)]
+    assert said == [["critic", "model"], ["critic"], ["critic"], ["critic", "model"]]
 
 
 def test_the_critic_moves_first_and_sees_every_example_once():

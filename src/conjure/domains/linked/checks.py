@@ -14,18 +14,21 @@ if TYPE_CHECKING:
 
 
 def integrity(frames: dict[str, pd.DataFrame], ties: Ties) -> dict[str, float]:
-    """ "child.column" -> share of references, empty ones aside, that mean a row of the parent, in [0, 1]."""
+    """ "child.column" -> share of references, empty ones aside, that mean a row of the parent, in [0, 1]; a
+    reference of several columns is empty where one of them is."""
     out = {}
     for link in ties.links:
-        refers = keys.plain(frames[link.child][link.column]).dropna()
-        known = keys.plain(frames[link.parent][ties.keys[link.parent]])
-        out[f"{link.child}.{link.column}"] = float(refers.isin(set(known)).mean()) if len(refers) else 1.0
+        refers = [keys.plain(frames[link.child][c]) for c in link.columns]
+        mine, theirs = keys.joint(refers, [keys.plain(frames[link.parent][c]) for c in ties.keys[link.parent]])
+        mine = mine[mine >= 0]
+        out[f"{link.child}.{link.column}"] = float(np.isin(mine, theirs).mean()) if len(mine) else 1.0
     return out
 
 
 def unique(frames: dict[str, pd.DataFrame], ties: Ties) -> dict[str, float]:
     """Table -> share of rows whose primary key no other row has, in [0, 1]."""
-    return {t: float(1 - frames[t][key].duplicated(keep=False).mean()) for t, key in ties.keys.items() if key}
+    named = {t: list(key) for t, key in ties.keys.items() if key}
+    return {t: float(1 - frames[t].duplicated(key, keep=False).mean()) for t, key in named.items()}
 
 
 def variation(one: np.ndarray, other: np.ndarray) -> float:

@@ -15,7 +15,8 @@ from conjure.core.errors import ConfigError, ConjureError, DataError
 from conjure.domains.linked import laying
 from conjure.domains.linked.corpus import as_objects
 from conjure.domains.linked.database import LinkedTables, apart, together
-from conjure.domains.linked.growing import Growth, Learnt
+from conjure.domains.linked.growing import Growth
+from conjure.domains.linked.made import Learnt
 from conjure.domains.linked.relation import Relation
 from conjure.domains.linked.relations import Relations
 from conjure.domains.linked.ties import Ties

@@ -14,7 +14,7 @@ import numpy as np
 
 from conjure.core.errors import ConfigError, DataError
 from conjure.domains.linked.database import LinkedTables, apart, checked_frames, together
-from conjure.domains.linked.ties import tie
+from conjure.domains.linked.tying import tie
 from conjure.domains.protocol import Source
 from conjure.domains.table import corpus as tables
 from conjure.domains.table.schema import load

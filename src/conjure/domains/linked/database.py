@@ -44,7 +44,7 @@ class LinkedTables:
         found = {}
         for link in self.ties.links:
             keyed = link.parent, self.ties.keys[link.parent]
-            found[link.child, link.column] = keys.places(link.child, link.column, keyed, self.frames)
+            found[link.child, link.column] = keys.places(link.child, link.columns, keyed, self.frames)
         return found
 
     def checked(self) -> LinkedTables:
@@ -73,7 +73,7 @@ class LinkedTables:
             if table not in self.frames:
                 raise DataError(f"there is no table {table!r}, which training had: {nearest(table, list(self.frames))}")
         made = replace(self, ties=ties, lenient=lenient or self.lenient)
-        one, other = ([(k.child, k.column, k.parent) for k in t.links] for t in (self.ties, ties))
+        one, other = ([(k.child, k.columns, k.parent) for k in t.links] for t in (self.ties, ties))
         if sorted(one) == sorted(other):
             made.__dict__["places"] = self.places
         return made
@@ -132,10 +132,10 @@ def apart(
     events = "events" if name == entity else name
     own = frame[[entity, *same]].iloc[first].reset_index(drop=True)
     rest = frame.drop(columns=same).reset_index(drop=True)
-    link = Link(events, entity, entity)
+    link = Link(events, (entity,), entity)
     ties = Ties(
         (entity, events),
-        {entity: entity, events: ""},
+        {entity: (entity,), events: ()},
         (link,),
         {events: entity},
         {events: time} if time else {},
@@ -148,7 +148,7 @@ def together(database: LinkedTables) -> pd.DataFrame:
     """The inverse of `apart`: each event with what is constant of its entity."""
     link = database.ties.links[0]
     own, rest = database.frames[link.parent], database.frames[link.child].reset_index(drop=True)
-    same = own.drop(columns=[link.column]).iloc[database.place(link)].reset_index(drop=True)
+    same = own.drop(columns=[*link.columns]).iloc[database.place(link)].reset_index(drop=True)
     joined = rest.assign(**{str(c): same[c] for c in same.columns})
     return joined[list(database.flat)]
 

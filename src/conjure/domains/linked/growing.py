@@ -6,50 +6,23 @@ What is drawn stays in arrays, as the codecs of the tables read their columns; c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from conjure.core.errors import ConfigError
-from conjure.domains.linked import matching
+from conjure.domains.linked import distinct, matching, writing
+from conjure.domains.linked.made import Learnt, Made
 from conjure.domains.linked.relation import BEFORE, POSITION, Relation
 from conjure.domains.linked.ties import Link, Ties
-from conjure.domains.table import ids, telling
-from conjure.domains.table.codec import TableCodec
+from conjure.domains.table import telling
 from conjure.domains.table.derived import Arrays
 from conjure.domains.table.fields import Field
 from conjure.domains.table.schema import MOMENTS
 
 ROWS = 4096  # drawn at a time: evidence weighs every code of every column
-
-
-class Draws(Protocol):
-    """What is needed of a model: rows of codes under evidence."""
-
-    def sample(self, n: int, *, given: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor: ...
-
-
-@dataclass(frozen=True)
-class Learnt:
-    """A table with the codec and the model of its frame."""
-
-    relation: Relation
-    codec: TableCodec
-    model: Draws
-
-
-@dataclass
-class Made:
-    """A table in the making: `columns` as its codec reads them, `moments` in microseconds, `place` of parents."""
-
-    rows: int
-    columns: Arrays
-    moments: Arrays = field(default_factory=dict)
-    place: dict[str, np.ndarray] = field(default_factory=dict)
-    starts: np.ndarray | None = None  # first rows of each owner
 
 
 class Growth:
@@ -106,23 +79,7 @@ class Growth:
 
     def frames(self) -> dict[str, Any]:
         """All tables as cells."""
-        import pandas as pd
-
-        out, keys = {}, {}
-        for table in self.ties.tables:
-            learnt, made = self.tables[table], self.made[table]
-            relation, key = learnt.relation, self.ties.keys[table]
-            cells: dict[str, Any] = dict(learnt.codec.written(made.columns, made.rows, self.source, relation.own))
-            for link in self.ties.of(table):
-                cells[link.column] = _taken(keys[link.parent], made.place[link.column])
-            if relation.key:
-                cells[key] = ids.make(relation.key["pattern"], made.rows, self.source)
-            for column in [relation.clock.time, *relation.clock.spans] if relation.clock else []:
-                cells[column.name] = Field(column).write(made.moments[column.name] / column.unit)
-            if key:
-                keys[table] = cells[key]
-            out[table] = pd.DataFrame({n: cells[n] for n in relation.columns if n in cells})
-        return out
+        return writing.written(self.ties, self.tables, self.made, self.source)
 
     def _turns(self, relation: Relation, position: np.ndarray) -> list[np.ndarray]:
         """Rows that can be drawn at once: all, or all first ones, then the others, or then all second ones ..."""
@@ -190,8 +147,34 @@ class Growth:
             wanted = [codec.coders[n].encode(drawn[n][inside]) for n in told]
             offered = [codec.coders[n].encode(self._along(learnt, link, n, stubs)) for n in told]
             empty = [np.zeros((len(r), 0), np.int64) for r in (wants, stubs)]
+            must = self._agreeing(link, made, wants)
+            wanted, offered = [m for m, _ in must] + wanted, [o[stubs] for _, o in must] + offered
             both = [np.column_stack([e, *c]).astype(np.int64) for e, c in zip(empty, (wanted, offered))]
-            place[wants] = stubs[matching.match(*both, self.source)]
+            found = matching.match(*both, self.source, len(must))
+            place[wants] = np.where(found < 0, -1, stubs[found])
+            if len(lost := np.flatnonzero(found < 0)):  # of those that agree all have as many as they should
+                anyone = [np.column_stack(side) for side in ([m[lost] for m, _ in must], [o for _, o in must])]
+                place[wants[lost]] = matching.match(*anyone, self.source, len(must))
+
+    def _agreeing(self, link: Link, made: Made, rows: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """By what rows and their partner must agree: (what each row has, (rows,); what each row of the parent has)."""
+        out = []
+        for column, other in self.ties.shared(link):
+            have, offer = (
+                self._named(k.parent, self.ties.keys[k.parent][k.columns.index(column)]) for k in (other, link)
+            )
+            place = made.place[other.column][rows]
+            out.append((np.where(place < 0, -1, have[place]) + 1, offer + 1))
+        return out
+
+    def _named(self, table: str, column: str) -> np.ndarray:
+        """The row of another table that each row of a table names by a column, reference by reference; its own."""
+        for link in self.ties.of(table):
+            if column in link.columns:
+                above = self._named(link.parent, self.ties.keys[link.parent][link.columns.index(column)])
+                place = self.made[table].place[link.column]
+                return np.where(place < 0, -1, above[place]) if len(above) else place
+        return np.arange(self.made[table].rows)
 
     def _told(self, learnt: Learnt, made: Made, name: str, rows: np.ndarray) -> np.ndarray:
         """What rows are told in a column of context, as their codec reads it."""
@@ -250,10 +233,18 @@ class Growth:
             assert made.starts is not None
             since = self.made[link.parent].moments[clock.anchor][made.place[link.column]] if clock.anchor else None
             needed = (clock.first, clock.gap, *(clock.span(c) for c in clock.spans))
-            made.moments = clock.moments({n: self._whole(learnt, made, n) for n in needed}, made.starts, since)
+            columns = {n: self._whole(learnt, made, n) for n in needed}
+            if {clock.time.name} <= set(self.ties.keys[table]) <= {clock.time.name, *link.columns}:
+                columns[clock.gap] = np.fmax(columns[clock.gap], 1)  # the key tells rows apart by their time
+            made.moments = clock.moments(columns, made.starts, since)
         else:
             made.moments = {n: made.columns[n] * f.column.unit for n, f in fields.items() if f.column.kind in MOMENTS}
-        self.made[table] = made
+        whole = np.ones(made.rows, bool)
+        for other in self.ties.of(table):
+            if self.ties.shared(other) and not other.gaps:
+                whole &= made.place[other.column] >= 0  # no partner agreed
+        self.made[table] = made if whole.all() else distinct.only(made, whole)
+        self.made[table] = distinct.told_apart(self.ties, self.tables, self.made, table, self.source)
 
     def _whole(self, learnt: Learnt, made: Made, name: str) -> np.ndarray:
         """A column of whole numbers in units of the clock's time, also one that never varied."""
@@ -281,14 +272,3 @@ def reading(one: Field, other: Field) -> Any:
         return np.where(there, places[np.where(there, values, 0).astype(np.int64)], np.nan)
 
     return read
-
-
-def _taken(series: Any, at: np.ndarray) -> Any:
-    """Keys at places, empty at -1."""
-    if (at >= 0).all():
-        return series.iloc[at].reset_index(drop=True)
-    if series.dtype.kind in "iu":
-        series = series.astype("Int64")
-    import pandas as pd
-
-    return pd.Series(series.array.take(at, allow_fill=True))

@@ -37,6 +37,11 @@ def spelt(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "", name.lower())
 
 
+def called(columns: tuple[str, ...]) -> str:
+    """What a key is called: its column, or its columns with commas between."""
+    return ", ".join(columns)
+
+
 def singular(table: str) -> str:
     """What one row of a table is called, where the name is a plural."""
     word = spelt(table)
@@ -63,7 +68,7 @@ def primary(table: str, frame: pd.DataFrame) -> str:
     for wanted in own_names(table):
         for name in map(str, frame.columns):
             if spelt(name) == wanted and _mostly_unique(frame[name]):
-                check_primary(table, name, frame)
+                check_primary(table, (name,), frame)
                 return name
     return ""
 
@@ -80,41 +85,77 @@ def shared(table: str, frames: dict[str, pd.DataFrame]) -> str:
     return ""
 
 
-def check_primary(table: str, key: str, frame: pd.DataFrame) -> None:
+def check_primary(table: str, key: tuple[str, ...], frame: pd.DataFrame) -> None:
     """DataError for an empty or repeated key, with the rows."""
-    series = plain(frame[key])
-    if len(bad := np.flatnonzero(series.isna())):
-        raise DataError(f"table {table!r}, row {bad[0] + 1}: the primary key {key!r} is empty")
-    if len(bad := np.flatnonzero(series.duplicated())):
-        value = series.iloc[bad[0]]
-        first = int(np.flatnonzero(series == value)[0])
+    parts = [plain(frame[c]) for c in key]
+    for column, part in zip(key, parts):
+        if len(bad := np.flatnonzero(part.isna())):
+            raise DataError(f"table {table!r}, row {bad[0] + 1}: the primary key {column!r} is empty")
+    codes = joint(parts)[0]
+    if len(bad := np.flatnonzero(_again(codes))):
+        first = int(np.flatnonzero(codes == codes[bad[0]])[0])
+        value = _said(*(part.iloc[bad[0]] for part in parts))
         raise DataError(
-            f"table {table!r}: the primary key {key} = {_said(value)} stands in rows {first + 1} and {bad[0] + 1}; "
-            "each row needs a key of its own (or declare another column: key = ...)"
+            f"table {table!r}: the primary key {called(key)} = {value} stands in rows {first + 1} and {bad[0] + 1}; "
+            "each row needs a key of its own (or declare another column, or several: key = ...)"
         )
 
 
-def places(child: str, column: str, keyed: tuple[str, str], frames: dict[str, pd.DataFrame]) -> np.ndarray:
-    """Which row of the parent each row of a child means, (rows,) int64, -1 where the cell is empty.
+def joint(*sides: list[pd.Series]) -> list[np.ndarray]:
+    """Keys of several columns as codes, (rows,) int64 a side: alike where all parts are, -1 where one is empty."""
+    import pandas as pd
 
-    keyed: (parent, its key). DataError for keys of another type, and for one that no row of the parent has.
+    codes, absent = np.zeros(sum(len(side[0]) for side in sides), np.int64), False
+    for part in zip(*sides):
+        some = pd.concat(part, ignore_index=True)
+        found, known = pd.factorize(some)
+        absent |= found < 0
+        codes = np.unique(codes * (len(known) + 1) + found, return_inverse=True)[1]
+    return np.split(np.where(absent, -1, codes), np.cumsum([len(side[0]) for side in sides])[:-1])
+
+
+def counted(parts: list[pd.Series], first: int) -> np.ndarray:
+    """The numbers of rows within those that are alike in all parts, (rows,) int64, counted from `first` in order."""
+    import pandas as pd
+
+    codes = pd.Series(joint(parts)[0])
+    return codes.groupby(codes).cumcount().to_numpy(np.int64) + first
+
+
+def places(
+    child: str, columns: tuple[str, ...], keyed: tuple[str, tuple[str, ...]], frames: dict[str, pd.DataFrame]
+) -> np.ndarray:
+    """Which row of the parent each row of a child means, (rows,) int64, -1 where the cells are empty.
+
+    keyed: (parent, its key). DataError for keys of another type, for one that is empty in part, and for one that no row
+    of the parent has.
     """
     import pandas as pd
 
     parent, key = keyed
-    refers, known = plain(frames[child][column]), plain(frames[parent][key])
-    absent = refers.isna().to_numpy()
-    if not absent.all() and sort_of(refers) != sort_of(known):
+    refers, known = [plain(frames[child][c]) for c in columns], [plain(frames[parent][c]) for c in key]
+    gaps = np.column_stack([r.isna() for r in refers])
+    absent = gaps.all(1)
+    if len(bad := np.flatnonzero(gaps.any(1) & ~absent)):
+        empty = columns[int(gaps[bad[0]].argmax())]
         raise DataError(
-            f"{child}.{column} holds {sort_of(refers)} (such as {_said(refers.dropna().iloc[0])}) but {parent}.{key}, "
-            f"which it refers to, {sort_of(known)} (such as {_said(known.iloc[0])}): make them alike"
+            f"table {child!r}, row {bad[0] + 1}: {empty!r} is empty, other parts of the reference to {parent!r} are "
+            f"not: where there is no parent, leave all of {called(columns)} empty"
         )
-    found = pd.Index(known).get_indexer(pd.Index(refers))
+    for column, part, one, other in zip(columns, key, refers, known):
+        if not absent.all() and sort_of(one) != sort_of(other):
+            raise DataError(
+                f"{child}.{column} holds {sort_of(one)} (such as {_said(one.dropna().iloc[0])}) but {parent}.{part}, "
+                f"which it refers to, {sort_of(other)} (such as {_said(other.iloc[0])}): make them alike"
+            )
+    theirs, mine = (known[0], refers[0]) if len(key) == 1 else joint(known, refers)
+    found = pd.Index(theirs).get_indexer(pd.Index(mine))
     found[absent] = -1
     if len(bad := np.flatnonzero((found < 0) & ~absent)):
         raise DataError(
-            f"{child}.{column}, row {bad[0] + 1}: {_said(refers.iloc[bad[0]])} stands in no row of {parent}.{key} "
-            f"({len(bad):,} such orphans): mend the key, or leave the cell empty where there is no parent"
+            f"{child}.{called(columns)}, row {bad[0] + 1}: {_said(*(r.iloc[bad[0]] for r in refers))} stands in no row "
+            f"of {parent}.{called(key)} ({len(bad):,} such orphans): mend the key, or leave the cell empty where there "
+            "is no parent"
         )
     return found.astype(np.int64)
 
@@ -132,6 +173,13 @@ def _mostly_unique(series: pd.Series) -> bool:
     return series.dtype.kind not in "bM" and float(series.duplicated().mean()) < DOUBTFUL
 
 
-def _said(value: Any) -> str:
+def _again(codes: np.ndarray) -> np.ndarray:
+    """Which codes stand in a row before, (rows,) bool."""
+    again = np.ones(len(codes), bool)
+    again[np.unique(codes, return_index=True)[1]] = False
+    return again
+
+
+def _said(*values: Any) -> str:
     """A key as people write it."""
-    return repr(value.item() if isinstance(value, np.generic) else value)
+    return ", ".join(repr(v.item() if isinstance(v, np.generic) else v) for v in values)

@@ -87,9 +87,8 @@ def _fields(codec: LinkedCodec, table: str, *, timed: bool) -> dict[str, Field]:
 def _fixed(codec: LinkedCodec, table: str) -> dict[str, Field]:
     """Columns that are made anew, keys among them: told, so that they are not judged."""
     learnt = codec.front if table == codec.ties.root else codec.tables[table].codec
-    keys = {codec.ties.keys[table], *(k.column for k in codec.ties.of(table))} - {""}
     plain = next(iter(learnt.fields.values())).column
-    return {n: Field(replace(plain, name=n, kind="id", form="")) for n in keys} | {
+    return {n: Field(replace(plain, name=n, kind="id", form="")) for n in codec.ties.anew(table)} | {
         c.name: Field(c) for c in learnt.schema.columns if not c.learnt
     }
 

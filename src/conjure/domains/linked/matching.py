@@ -5,16 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 
-def match(wanted: np.ndarray, offered: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def match(wanted: np.ndarray, offered: np.ndarray, rng: np.random.Generator, must: int = 0) -> np.ndarray:
     """For each row of `wanted` (N, K) the place of a row of `offered` (M, K) that agrees with it, (N,) int64.
 
     Columns stand with the most important first. Whole rows are paired first; what is left agrees in all columns but
-    the last, and so on, down to any at all. Every row of `offered` is used once before one is used twice.
+    the last, and so on, down to any at all, or to the first `must` columns: -1 where none agrees in these. Every row
+    of `offered` is used once before one is used twice.
     """
     found = np.full(len(wanted), -1, np.int64)
-    while (left := np.flatnonzero(found < 0)).size:
+    if must:
+        there = set(map(tuple, np.unique(offered[:, :must], axis=0).tolist()))
+        hopeless = np.array([tuple(row) not in there for row in wanted[:, :must].tolist()], bool)
+    else:
+        hopeless = np.zeros(len(wanted), bool)
+    while (left := np.flatnonzero((found < 0) & ~hopeless)).size:
         free = rng.permutation(len(offered))
-        for width in range(wanted.shape[1], -1, -1):
+        for width in range(wanted.shape[1], must - 1, -1):
             rows, places = _paired(wanted[left, :width], offered[free, :width])
             found[left[rows]] = free[places]
             left, free = np.delete(left, rows), np.delete(free, places)

@@ -31,7 +31,8 @@ class Relation:
     context: tuple[str, ...] = ()
     wanted: dict[str, tuple[str, ...]] = field(default_factory=dict)
     counts: dict[str, tuple[str, str]] = field(default_factory=dict)  # column -> (child, its foreign key)
-    key: dict[str, Any] = field(default_factory=dict)  # name and pattern
+    key: dict[str, Any] = field(default_factory=dict)  # of one column: name and pattern
+    first: int = 1  # what a counter of rows starts from
     clock: Clock | None = None
     implied: dict[str, str] = field(default_factory=dict)  # foreign key -> ancestor it always agrees with
     dates: tuple[Column, ...] = ()

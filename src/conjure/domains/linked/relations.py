@@ -54,22 +54,28 @@ class Relations:
             return np.arange(n), np.ones(n, bool)
         place = self.database.place(link)
         frame = self.database.frames[table]
-        times = relation.clock.units(frame[relation.clock.time.name]) if relation.clock else np.zeros(n)
+        times = np.zeros(n)
+        if relation.clock:
+            times = relation.clock.units(frame[relation.clock.time.name])
+        elif counter := self.database.ties.counters.get(table):
+            times = frame[counter].to_numpy(np.int64)
         order = np.lexsort((times, place))
         return order, np.diff(place[order], prepend=-2) != 0
 
     def _learn(self, table: str, declared: dict[str, Any], most: int) -> None:
         database, ties = self.database, self.database.ties
         frame = database.frames[table]
-        taken = {ties.keys[table], *(link.column for link in ties.of(table))}
-        plain = frame[[c for c in frame.columns if c not in taken]]
+        anew = ties.anew(table)
+        plain = frame[[c for c in frame.columns if c not in anew]]
         schema = Schema.infer(plain, _settings(plain, declared))
         relation = Relation(table, tuple(map(str, frame.columns)))
         self.known[table] = relation
         relation.ratio = len(frame) / len(database)
         key = ties.keys[table]
-        if key and key not in [link.column for link in ties.of(table)]:
-            relation.key = {"name": key, "pattern": ids.learn(frame[key])}
+        if len(key) == 1 and not any(key[0] in link.columns for link in ties.of(table)):
+            relation.key = {"name": key[0], "pattern": ids.learn(frame[key[0]])}
+        if counter := ties.counters.get(table):
+            relation.first = int(frame[counter].min())
         if time := ties.times.get(table):
             relation.clock = clocks.learn(plain, schema, time)
             timed_rules(table, relation.clock, schema, plain)
@@ -185,8 +191,7 @@ class Relations:
 
         database, relation = self.database, self.known[table]
         frame, ties = database.frames[table], database.ties
-        taken = {ties.keys[table], *(link.column for link in ties.of(table))}
-        taken |= relation.clock.taken if relation.clock else set()
+        taken = ties.anew(table) | (relation.clock.taken if relation.clock else set())
         columns: dict[str, Any] = {str(c): frame[c] for c in frame.columns if str(c) not in taken}
         if relation.clock:
             since = self._since(table, relation.clock.anchor)

@@ -57,3 +57,27 @@ def events(patients: int = 80, seed: int = 0) -> pd.DataFrame:
             day, pressure = day + 1 + rng.poisson(20 if sex == "f" else 5), 0.9 * pressure + 12 + rng.normal(0, 3)
     frame = pd.DataFrame(rows, columns=["patient", "sex", "date", "pressure"])
     return frame.sample(frac=1, random_state=seed).reset_index(drop=True)
+
+
+def warehouse(orders: int = 200, seed: int = 0) -> dict[str, pd.DataFrame]:
+    """Keys of several columns: lines numbered within their order, parcels of lines, stock of a product in a town, and
+    checks of that stock, a year each at most."""
+    rng = np.random.default_rng(seed)
+    big = rng.random(orders) < 0.5
+    bought = pd.DataFrame({"order_id": np.arange(orders) + 500, "size": np.where(big, "big", "small")})
+    each = np.where(big, 4, 1) + rng.integers(0, 2, orders)
+    order = np.repeat(np.arange(orders), each)
+    line = np.arange(len(order)) - np.repeat(np.cumsum(each) - each, each) + 1
+    dear = rng.random(len(order)) < np.where(big[order], 0.8, 0.2)
+    lines = pd.DataFrame({"order_id": order + 500, "line_no": line, "price": np.where(dear, 90, 10)})
+    sent = np.repeat(np.arange(len(order)), rng.integers(0, 3, len(order)))
+    parcels = lines[["order_id", "line_no"]].iloc[sent].reset_index(drop=True)
+    parcels["weight"] = np.where(dear[sent], 9.5, 1.5) + rng.integers(0, 2, len(sent))
+    towns = ["Bonn", "Ulm", "Jena", "Kiel"]
+    stock = pd.DataFrame([(t, f"P{k:02d}") for t in towns for k in range(30)], columns=["town", "sku"])
+    stock["pieces"] = np.where(stock["town"] == "Bonn", 100, 10) + rng.integers(0, 5, len(stock))
+    checked = np.repeat(np.arange(len(stock)), rng.integers(1, 4, len(stock)))
+    checks = stock[["town", "sku"]].iloc[checked].reset_index(drop=True)
+    checks["year"] = 2010 + checks.groupby(["town", "sku"]).cumcount() * 2 + rng.integers(0, 2, len(checks))
+    checks["found"] = np.where(checks["town"] == "Bonn", 100, 10)
+    return {"orders": bought, "lines": lines, "parcels": parcels, "stock": stock, "checks": checks}

@@ -21,11 +21,11 @@ def read(tables: Any, **settings: Any) -> LinkedTables:
 
 def test_keys_owners_and_times_are_found():
     ties = read(shop()).ties
-    assert ties.keys == {"customers": "id", "products": "sku", "orders": "order_id", "items": ""}
-    assert {(k.child, k.column, k.parent) for k in ties.links} == {
-        ("orders", "customer_id", "customers"),
-        ("items", "order_id", "orders"),
-        ("items", "sku", "products"),
+    assert ties.keys == {"customers": ("id",), "products": ("sku",), "orders": ("order_id",), "items": ()}
+    assert {(k.child, k.columns, k.parent) for k in ties.links} == {
+        ("orders", ("customer_id",), "customers"),
+        ("items", ("order_id",), "orders"),
+        ("items", ("sku",), "products"),
     }
     assert ties.owners == {"orders": "customer_id", "items": "order_id"}
     assert ties.times == {"orders": "date"}
@@ -89,7 +89,7 @@ def test_tables_that_do_not_hold_together_are_refused(tables: dict[str, pd.DataF
         ({"orders": {"parent": {}}}, ("'parent'", "parents")),
         ({"orders": {"parents": {"customer_id": "clients"}}}, ("clients",)),
         ({"items": {"owner": "pieces", "parents": {"order_id": "orders"}}}, ("items.pieces",)),
-        ({"orders": {"key": ["order_id", "date"]}}, ("one column",)),
+        ({"orders": {"key": ["order_id", "dat"]}}, ("'dat'", "date")),
     ],
 )
 def test_declarations_of_what_is_not_there_are_refused(schema: dict[str, Any], naming: tuple[str, ...]):
