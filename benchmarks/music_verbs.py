@@ -110,7 +110,7 @@ def filled(made: Any, pieces: Pieces) -> tuple[list[np.ndarray], np.ndarray]:
 
 
 def interleaved(rows: np.ndarray, lengths: np.ndarray, vocab: int) -> np.ndarray:
-    """One stream of what sounds (N, T, V), frame by frame, a range of tokens a voice; which one is last, the row says."""
+    """One stream of what sounds (N, T, V), frame by frame, a range of tokens a voice; each row says which is last."""
     voices, parts = rows.shape[2], [np.array([rows.shape[2] * vocab])]
     for number, (row, length) in enumerate(zip(rows, lengths)):
         order = np.roll(np.arange(voices), -(number % voices) - 1)
