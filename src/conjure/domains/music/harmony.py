@@ -128,8 +128,8 @@ def heard_in(one: Piece, every: str = "half") -> tuple[Symbol, ...]:
     """The chords that the voices of a piece sound, one a beat, half bar or bar at most.
 
     Each stretch of time is given the kind whose tones sound in it most and others least, changes costing a little, by
-    the best path (Viterbi) over all stretches. The first quarter note of a stretch counts twice; its lowest pitch is the
-    bass.
+    the best path (Viterbi) over all stretches. The first quarter note of a stretch counts twice; its lowest
+    pitch is the bass.
     """
     edges = _edges(one, every)
     weights = np.zeros((len(edges) - 1, 12))
