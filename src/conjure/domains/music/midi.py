@@ -81,22 +81,21 @@ def _rows(columns: dict[str, np.ndarray], counts: list[int], scale: float, name:
 
     DataError for times that only a broken file has.
     """
-    times = np.empty((2, len(columns["time"])))
-    times[0] = columns["time"]
-    np.add(times[0], columns["duration"], out=times[1])
-    times *= scale
-    first, last = np.minimum.reduce(times[0]), np.maximum.reduce(times[1])
-    if first < 0 or last > LONGEST:
-        raise DataError(
-            f"{name} has a note at {int(first if first < 0 else last) // TICKS} quarter notes: it is broken"
-        )
-    starts, ends = np.rint(times, times)
+    starts, lengths = columns["time"], columns["duration"]
+    if scale != 1:
+        ends = np.rint((starts + lengths) * scale)
+        starts = np.rint(starts * scale)
+        lengths = ends - starts
     rows = np.empty((5, len(starts)), np.int32)
     rows[START], rows[PITCH], rows[VELOCITY] = starts, columns["pitch"], columns["velocity"]
-    rows[LENGTH] = np.maximum(1, ends - starts)
+    rows[LENGTH] = np.maximum(lengths, 1)
     rows[PART] = np.arange(len(counts)).repeat(counts) if len(counts) > 1 else 0
     order = starts * 2.0**16 + (rows[PART] * 128 + rows[PITCH])  # whole numbers far below 2 ** 53
-    return rows.T.take(order.argsort(kind="stable"), 0)
+    found = rows.T.take(order.argsort(kind="stable"), 0)
+    at = min(int(found[0, START]), 0) or max(int(found[-1, START]), int(np.maximum.reduce(rows[LENGTH])))
+    if at < 0 or at > LONGEST:
+        raise DataError(f"{name} has a note at {at // TICKS} quarter notes: it is broken")
+    return found
 
 
 def to_midi(one: Piece, path: Path) -> None:
