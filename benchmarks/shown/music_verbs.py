@@ -32,9 +32,9 @@ def lines(found: dict[str, Any]) -> list[str]:
     ]
     chords = found["chord symbols"]
     told = (
-        "chord symbols to a soprano, a half bar each: Bach's root "
+        "Chord symbols to a soprano, one a half bar at most: Bach's root in "
         + ", ".join(f"{v['root']:.1%} ({who})" for who, v in chords.items()),
-        f"Free samples: {', '.join(faults)}",
+        f"free samples: {', '.join(faults)}",
         f"{whole['conjure']:.1%} without a run of 16 training notes in any key (Bach: {whole['Bach']:.1%})",
         f"a model of 66 short tunes: self-BLEU {few['self-BLEU']:.3f}, the tunes' own {few['of the data']:.3f} "
         f"({few['ratio']:.2f} times)",

@@ -219,7 +219,7 @@ class MusicCodec:
     def unmet(self, x: Tensor, given: dict[str, Any]) -> list[int]:
         """Rows that break a rule asked for, which are worth another draw."""
         rules = Rules.of(given)
-        if not (rules.any or rules.copies):
+        if not (rules.any or rules.copies or "instrument" in given):
             return []
         made = self.decode(x, None, given)
         return [row for row, one in enumerate(made) if any(t.startswith("does not") for t in one.certificate.values())]
