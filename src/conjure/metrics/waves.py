@@ -59,13 +59,14 @@ def log_spectral_distance(real: np.ndarray, made: np.ndarray) -> np.ndarray:
 
 def mu_law(waves: np.ndarray, rate: int, bits: float) -> np.ndarray:
     """Waves (N, T) after so many bits a second: brought to bits / 8 samples a second, each 8 bits by mu-law (G.711)."""
+    asked, waves = waves.shape[1], np.pad(waves, ((0, 0), (0, waves.shape[1] // 4)))  # else ends meet in the transform
     length = waves.shape[1]
     kept = min(length, max(2, round(length * bits / 8 / rate)))
     low = np.fft.irfft(np.fft.rfft(waves)[:, : kept // 2 + 1], kept) * (kept / length)
     bent = np.sign(low) * np.log1p(LAW * np.minimum(1, np.abs(low))) / np.log1p(LAW)
     stepped = np.rint(bent * 127) / 127
     straight = np.sign(stepped) * np.expm1(np.abs(stepped) * np.log1p(LAW)) / LAW
-    return (np.fft.irfft(np.fft.rfft(straight), length) * (length / kept)).astype(np.float32)
+    return (np.fft.irfft(np.fft.rfft(straight), length)[:, :asked] * (length / kept)).astype(np.float32)
 
 
 def coloured_noise(waves: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -21,7 +21,7 @@ from conjure.domains.protocol import Source
 
 EMBEDDED = {
     "drums": f"{len(KINDS) * EACH} sounds of {SECONDS:g} s made by formula: {', '.join(KINDS)}s",
-    "chorales": "the beginnings of Bach's chorales (music21), played by conjure's own synthesiser",
+    "chorales": "the beginnings of 120 of Bach's chorales (music21), played by conjure's own synthesiser",
 }
 LARGEST = 2 << 30  # bytes of samples held in memory: nine hours at 32 kHz
 NAMED = 3  # files left out that a note names
