@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -16,6 +17,7 @@ LOUDEST = 0.9
 LICENCE = embedded.LICENCE
 
 
+@cache  # reading the scores takes music21 a quarter of a minute
 def chorales() -> Sounds:
     """The first four bars or so of 120 of the chorales that come with music21, in four parts."""
     return Sounds(tuple(played(beginning(one)) for one in embedded.load("chorales", PIECES)))
