@@ -36,12 +36,12 @@ class VQ(Model):
     """
 
     spaces: ClassVar = (Dense,)
-    methods: ClassVar = ("reconstruct",)
+    methods: ClassVar = ("reconstruct", "begin")
 
     @dataclass(frozen=True)
     class Config:
-        """hop: samples a frame. width, layers: of the networks, the same on either
-        side. latent: numbers quantised a frame. decay: of the books' averages.
+        """hop: samples a frame. width, layers: of the networks, the same on either side. latent: numbers quantised a
+        frame. decay: of the books' averages.
         """
 
         hop: int = 256
