@@ -65,6 +65,31 @@ def _anew(artifact: Artifact, x: Tensor, condition: Tensor | None, asked: tuple[
     return x
 
 
+@torch.no_grad()
+def go_on(
+    artifact: Artifact, one: Any, keep: float, *, n: int = 1, given: dict[str, Any] | None = None, seed: int = 0
+) -> Any:
+    """n objects that begin as the first `keep` seconds of a given one do, and go on as the model has it.
+
+    For compositions of a neural codec and a model of its tokens. What is kept goes through the codec. ConfigError for
+    other artifacts, and where nothing or everything would be kept.
+    """
+    codec, first = artifact.codec, artifact.first
+    if first is None or not getattr(first.model, "vocab", 0) or not hasattr(artifact.model, "begin"):
+        raise ConfigError("only a decoder of a neural codec's tokens goes on: conjure fit audio DIR -o DIR makes one")
+    seconds = first.codec.seconds  # type: ignore[attr-defined]
+    frames = round(keep / seconds * first.model.frames)  # type: ignore[operator]
+    if not 0 < frames < first.model.frames:
+        raise ConfigError(
+            f"{keep:g} s cannot be kept of clips of {seconds:.2f} s: keep less than that, and more than 0"
+        )
+    condition = codec.condition(given := dict(given or {}), n)
+    kept = torch.full((1, *codec.space.shape), -1)  # type: ignore[union-attr]
+    kept[:, :frames] = first.model.encode(first.codec.encode(one).x[:1])[:, :frames]  # type: ignore[operator]
+    x = artifact.model.sample(n, given=condition, rng=generator(seed, "go on"), kept=kept)  # type: ignore[call-arg]
+    return codec.decode(x, generator(seed, "decode"), given)
+
+
 def read_questions(artifact: Artifact, data: Any) -> Any:
     """What `complete` is to complete, from a path or objects."""
     corpus = catalog.part(artifact.recipe.domain, "corpus")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import conjure as package
-from conjure import artifact, verbs
+from conjure import artifact, sampling, verbs
 from conjure.beginning import in_two_runs
 from conjure.core.errors import ArtifactError, ConfigError
 from conjure.domains.audio import corpus
@@ -82,6 +82,25 @@ def test_a_codec_alone_and_a_decoder_through_it(kit, tmp_path):
     second = verbs.fit("audio", kit, recipe="tokens", through=tmp_path / "codec", settings=TOKENS)
     assert len(second.sample(2)) == 2
     assert np.isfinite(second.score(kit)).all()
+
+
+def test_a_sound_goes_on_from_its_beginning(conjure, made, kit, tmp_path):
+    wav = sorted(kit.rglob("*.wav"))[0]
+    words = ("audio", "continue", made[1], wav, "--keep", "0.1", "--given", "label=kick")
+    conjure.works(*words, "-n", 2, "-o", tmp_path / "two")
+    assert len(list((tmp_path / "two" / "kick").glob("*.wav"))) == 2
+    artifact_, one = made[0].artifact, corpus.read(wav)[0]
+    drawn = sampling.go_on(artifact_, one, 0.1, n=3, given={"label": "hat"}, seed=1)
+    again = sampling.go_on(artifact_, one, 0.1, n=3, given={"label": "hat"}, seed=1)
+    assert alike(drawn, again)
+    begun = artifact_.codec.reconstruct(corpus.sounds([one[0].wave], labels=["hat"]))[0]
+    kept = int(0.05 * 16_000)  # frames overlap: what is near the seam hears the next one
+    heard = [x.samples[:kept].astype(int) for x in (*drawn, begun) if len(x) >= kept]
+    assert all(np.abs(h - heard[0]).max() < 3_000 for h in heard[1:])
+    with pytest.raises(ConfigError, match=r"9 s cannot be kept of clips of 0\.26 s"):
+        sampling.go_on(artifact_, one, 9.0)
+    with pytest.raises(ConfigError, match="only a decoder of a neural codec's tokens goes on"):
+        sampling.go_on(artifact_.first, one, 0.1)
 
 
 def test_in_memory_both_runs_leave_nothing_behind(tmp_path):

@@ -18,7 +18,7 @@ def codec() -> Recipe:
         training={
             "minutes": 6.0,
             "batch": 16,
-            "rate": 2e-3,
+            "rate": 1e-3,
             "betas": (0.8, 0.99),
             "warmup": 0.02,
             "average": 0.99,

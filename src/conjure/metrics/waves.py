@@ -6,6 +6,7 @@ import numpy as np
 
 WINDOW, HOP = 512, 128  # samples of a frame, and from one to the next
 BANDS = 32
+ROWS = 32  # waves whose spectra are held at once
 QUIET = 1e-7  # power added before the logarithm: -70 dB
 LAW = 255  # mu of G.711
 
@@ -34,6 +35,8 @@ def features(waves: np.ndarray, rate: int) -> np.ndarray:
 
     Shapes: waves (N, T), result (N, 3 x 32 + 16), in dB.
     """
+    if len(waves) > ROWS:
+        return np.concatenate([features(waves[start : start + ROWS], rate) for start in range(0, len(waves), ROWS)])
     levels = bands(waves, rate)
     begin = levels[:, : max(1, levels.shape[1] // 8)]
     along = np.stack([part.mean((1, 2)) for part in np.array_split(levels, 16, axis=1)], 1)
@@ -50,6 +53,9 @@ def si_sdr(real: np.ndarray, made: np.ndarray) -> np.ndarray:
 
 def log_spectral_distance(real: np.ndarray, made: np.ndarray) -> np.ndarray:
     """Mean distance in dB of the spectra's levels at three resolutions, (N,) (Gray & Markel 1976, root mean square)."""
+    if len(real) > ROWS:
+        starts = range(0, len(real), ROWS)
+        return np.concatenate([log_spectral_distance(real[k : k + ROWS], made[k : k + ROWS]) for k in starts])
     found = []
     for window in (256, 512, 2048):
         a, b = (10 * np.log10(spectrum(side, window) + QUIET) for side in (real, made))
@@ -59,13 +65,14 @@ def log_spectral_distance(real: np.ndarray, made: np.ndarray) -> np.ndarray:
 
 def mu_law(waves: np.ndarray, rate: int, bits: float) -> np.ndarray:
     """Waves (N, T) after so many bits a second: brought to bits / 8 samples a second, each 8 bits by mu-law (G.711)."""
+    asked, waves = waves.shape[1], np.pad(waves, ((0, 0), (0, waves.shape[1] // 4)))  # else ends meet in the transform
     length = waves.shape[1]
     kept = min(length, max(2, round(length * bits / 8 / rate)))
     low = np.fft.irfft(np.fft.rfft(waves)[:, : kept // 2 + 1], kept) * (kept / length)
     bent = np.sign(low) * np.log1p(LAW * np.minimum(1, np.abs(low))) / np.log1p(LAW)
     stepped = np.rint(bent * 127) / 127
     straight = np.sign(stepped) * np.expm1(np.abs(stepped) * np.log1p(LAW)) / LAW
-    return (np.fft.irfft(np.fft.rfft(straight), length) * (length / kept)).astype(np.float32)
+    return (np.fft.irfft(np.fft.rfft(straight), length)[:, :asked] * (length / kept)).astype(np.float32)
 
 
 def coloured_noise(waves: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

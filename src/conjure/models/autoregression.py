@@ -106,15 +106,18 @@ class Autoregression(Model, ABC):
         rng: torch.Generator | None = None,
         choice: Choice | None = None,
         allow: Tensor | None = None,
+        kept: Tensor | None = None,
     ) -> Tensor:
         """n sequences, drawn token by token from what is remembered of those before.
 
-        allow: which tokens may be drawn at all, bool (V,). Without labels, `given` is a frame (N or 1, T): tokens to
-        keep, and -1 where one is to be drawn. A stream has no beginning of its own: without a frame its first token is
-        drawn evenly.
+        allow: which tokens may be drawn at all, bool (V,). kept: a frame (N or 1, *shape), tokens to keep, and -1 where
+        one is to be drawn; without labels `given` may be one too. A stream has no beginning of its own: without a frame
+        its first token is drawn evenly.
         """
         space: Tokens = self.space  # type: ignore[assignment]
         frame, labels = self._frame(n, given, rng)
+        if kept is not None:
+            frame = kept.flatten(1).expand(n, -1).to(self.device)
         if allow is not None:
             barred = tuple((token, -math.inf) for token in (~allow).nonzero().flatten().tolist())
             choice = replace(choice or Choice(), bias=barred)

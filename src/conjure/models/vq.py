@@ -18,7 +18,10 @@ from conjure.nets.spectra import MDCT, Blocks
 
 CHUNK = 256  # examples decoded at a time
 SOFT, QUIET = 0.3, 1e-3  # the power that a coefficient's size is raised to before a network reads it, above so much
-SOFTER, LOUDEST = 4.0, 3.0  # logs: by how much noise is softer than 1 at first, and how loud it may be
+LOUDEST = 3.0  # log of how loud noise may be
+BANDS = 16  # in which the level of noise is told, narrower where it is low
+GAUGE = 0.45  # how long the part of a vector is that tells it, beside that of the coefficients
+TOUCH = 0.1  # what networks write is scaled by, so that one step of an optimiser moves little
 TURNS = 64  # frames after which noise repeats
 
 
@@ -33,12 +36,12 @@ class VQ(Model):
     """
 
     spaces: ClassVar = (Dense,)
-    methods: ClassVar = ("reconstruct",)
+    methods: ClassVar = ("reconstruct", "begin")
 
     @dataclass(frozen=True)
     class Config:
-        """hop: samples a frame. width, layers: of the networks, the same on either
-        side. latent: numbers quantised a frame. decay: of the books' averages.
+        """hop: samples a frame. width, layers: of the networks, the same on either side. latent: numbers quantised a
+        frame. decay: of the books' averages.
         """
 
         hop: int = 256
@@ -63,7 +66,11 @@ class VQ(Model):
         self.widen = nn.Linear(c.latent, c.width)
         self.writer = Blocks(c.layers, c.width)
         self.leave = nn.Sequential(nn.LayerNorm(c.width), nn.Linear(c.width, 2 * c.hop))
-        self.into, self.out = nn.Linear(c.hop, c.latent, bias=False), nn.Linear(c.latent, c.hop, bias=False)
+        self.register_buffer("axes", torch.eye(c.latent, c.hop))
+        bands = _bands(c.hop)
+        self.register_buffer("bands", bands, persistent=False)
+        self.register_buffer("gauge", torch.zeros(c.latent, len(bands)))
+        self.register_buffer("usual", torch.full((len(bands),), -4.0))  # log level of noise in each band
         for last in (self.narrow[1], self.leave[1]):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
@@ -91,32 +98,49 @@ class VQ(Model):
     def vectors(self, x: Tensor) -> Tensor:
         """What is quantised of waves (B, T), (B, F, latent); T is filled up to whole frames."""
         exact = self.transform(F.pad(x, (0, -x.shape[1] % self.config.hop)))
+        z = exact @ self.axes.T
+        z = z + (self._levels(exact - z @ self.axes) - self.usual) @ self.gauge.T
         soft = exact.sign() * (exact.abs() + QUIET).pow(SOFT)
-        return self.into(exact) + self.narrow(self.reader(self.enter(torch.cat([exact, soft], 2))))
+        return z + TOUCH * self.narrow(self.reader(self.enter(torch.cat([exact, soft], 2))))
 
-    def waves(self, z: Tensor, length: int) -> Tensor:
-        """Waves (B, length) of vectors (B, F, latent)."""
+    def waves(self, z: Tensor, length: int) -> tuple[Tensor, Tensor]:
+        """Waves (B, length) of vectors (B, F, latent), whole and without their noise."""
         more, level = self.leave(self.writer(self.widen(z))).chunk(2, 2)
+        plain = self.transform.inverse(z @ self.axes + TOUCH * more)
+        scale = self.gauge.square().sum(1).max().clamp(min=1e-9)
+        level = (self.usual + z @ self.gauge / scale) @ self.bands + level
         hiss = self.hiss.repeat(-(-z.shape[1] // TURNS), 1)[: z.shape[1]]
-        coefficients = self.out(z) + more + (level - SOFTER).clamp(max=LOUDEST).exp() * hiss
-        return self.transform.inverse(coefficients)[:, :length]
+        return (plain + self.transform.inverse(level.clamp(max=LOUDEST).exp() * hiss))[:, :length], plain[:, :length]
 
     @torch.no_grad()
     def begin(self, x: Tensor, rng: torch.Generator) -> None:
-        """Set the linear ways down on the principal axes of waves (B, T), the books on the vectors they then give."""
-        exact = self.transform(F.pad(x, (0, -x.shape[1] % self.config.hop))).flatten(0, 1)
-        kept = min(self.config.latent, self.config.hop)
-        axes = torch.linalg.eigh(exact.T @ exact)[1][:, -kept:]
-        for linear, weight in ((self.into, axes.T), (self.out, axes)):
-            linear.weight.zero_()
-            linear.weight[: weight.shape[0], : weight.shape[1]] = weight
-        vectors = self.vectors(x).flatten(0, 1)
-        levels, codes = self.books.books.shape[:2]
-        self.books.begin(vectors, torch.randint(len(vectors), (levels, codes), generator=rng).to(vectors.device))
+        """Set the axes down on the principal ones of waves (B, T), the books on the vectors that these give.
 
-    def reconstruct(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-        """Waves written again (B, T) with gradients passed straight through the codes (ibid., sec. 3.2); what was
-        quantised less what it became, (B F, latent); the tokens (B F, levels) and what each level was to write.
+        An eighth of a vector are principal axes of the level, band by band, of what the others leave out.
+        """
+        exact = self.transform(F.pad(x, (0, -x.shape[1] % self.config.hop)))
+        heard = max(1, self.config.latent // 8)
+        kept = min(self.config.latent - heard, self.config.hop)
+        self.axes.zero_()
+        self.axes[:kept] = _principal(exact.flatten(0, 1), kept)
+        z = exact @ self.axes.T
+        levels = self._levels(exact - z @ self.axes).flatten(0, 1)
+        self.usual.copy_(levels.mean(0))
+        away, heard = levels - self.usual, min(heard, levels.shape[1])
+        self.gauge.zero_()
+        self.gauge[-heard:] = _principal(away, heard)
+        self.gauge.mul_(GAUGE * z.norm() / (away @ self.gauge.T).norm().clamp(min=1e-6))
+        self.books.begin(self.vectors(x).flatten(0, 1), rng)
+
+    def _levels(self, rest: Tensor) -> Tensor:
+        """Log of the root mean square of coefficients (B, F, hop) in each band, (B, F, bands), without gradient."""
+        share = self.bands / self.bands.sum(1, keepdim=True)
+        return 0.5 * (rest.detach().square() @ share.T + QUIET**2).log()
+
+    def reconstruct(self, x: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor, list[Tensor]]:
+        """Waves written again (B, T), whole and without their noise, with gradients passed straight through the codes
+        (ibid., sec. 3.2); what was quantised less what it became, (B F, latent); the tokens (B F, levels) and what each
+        level was to write.
         """
         z = self.vectors(x)
         flat = z.flatten(0, 1)
@@ -131,11 +155,12 @@ class VQ(Model):
         return self.books.encode(z.flatten(0, 1))[0].view(*z.shape[:2], -1)
 
     def decode(self, z: Tensor, given: Tensor | None = None) -> Tensor:
-        """Waves in the space, (B, T), of tokens (B, F, levels)."""
-        length, parts = min((z.shape[1] - 1) * self.config.hop, self.space.shape[0]), []  # type: ignore[union-attr]
+        """Waves (B, T), in the space where F is that of the space, of tokens (B, F, levels)."""
+        whole: int = self.space.shape[0]  # type: ignore[union-attr]
+        length, parts = whole if z.shape[1] == self.frames else (z.shape[1] - 1) * self.config.hop, []
         for some in z.long().clamp(0, self.vocab - 1).split(CHUNK):
             vectors = self.books.decode(some.flatten(0, 1)).view(*some.shape[:2], -1)
-            parts.append(self.waves(vectors, length).clamp(self.space.low, self.space.high))  # type: ignore[union-attr]
+            parts.append(self.waves(vectors, length)[0].clamp(self.space.low, self.space.high))  # type: ignore[union-attr]
         return torch.cat(parts)
 
     def sample(self, n: int, *, given: Tensor | None = None, rng: torch.Generator | None = None) -> Tensor:
@@ -143,3 +168,17 @@ class VQ(Model):
         share = self.books.counts.cpu()
         drawn = [torch.multinomial(level, n * self.frames, replacement=True, generator=rng) for level in share]
         return self.decode(torch.stack(drawn, 1).view(n, self.frames, -1).to(self.device))
+
+
+def _bands(hop: int) -> Tensor:
+    """Which coefficients belong to each band, (bands, hop): bands grow with frequency."""
+    count = min(BANDS, hop // 2)
+    edges = (hop * torch.linspace(0, 1, count + 1) ** 1.5).round()
+    at = torch.bucketize(torch.arange(hop), edges[1:], right=True).clamp(max=count - 1)
+    kept = at.unique()
+    return (kept[:, None] == at).float()
+
+
+def _principal(vectors: Tensor, count: int) -> Tensor:
+    """The directions in which vectors (N, D) are longest, (count, D)."""
+    return torch.linalg.eigh(vectors.T @ vectors)[1][:, -count:].T

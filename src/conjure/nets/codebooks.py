@@ -31,7 +31,7 @@ class Codebooks(nn.Module):
         """Codes (N, L), and what each level was to write, L times (N, D)."""
         left, rests, codes = vectors.detach().float(), [], []
         for book in self.books:
-            code = (book.square().sum(1) - 2 * left @ book.T).argmin(1)
+            code = _nearest(left, book)
             rests.append(left)
             codes.append(code)
             left = left - book[code]
@@ -43,15 +43,18 @@ class Codebooks(nn.Module):
         return self.books[levels, codes].sum(1)
 
     @torch.no_grad()
-    def begin(self, vectors: Tensor, chosen: Tensor) -> None:
-        """Set every book down on vectors, level after level; chosen (L, V) says on which."""
+    def begin(self, vectors: Tensor, rng: torch.Generator) -> None:
+        """Set every book down on vectors, level after level on what is left; the longer one is, the more likely.
+
+        Evenly drawn, most codes would stand for silence, which is most of what short sounds are.
+        """
         left = vectors.detach().float()
-        for level, rows in enumerate(chosen):
-            self.books[level] = left[rows]
-            self.sums[level], self.counts[level] = self.books[level], 1.0
-            left = (
-                left - self.books[level][(self.books[level].square().sum(1) - 2 * left @ self.books[level].T).argmin(1)]
-            )
+        for level, book in enumerate(self.books):
+            size = left.norm(dim=1).cpu() + KEPT
+            book.copy_(left[torch.multinomial(size, len(book), replacement=True, generator=rng).to(left.device)])
+            book[0] = 0.0
+            self.sums[level], self.counts[level] = book, 1.0
+            left = left - book[_nearest(left, book)]
 
     @torch.no_grad()
     def follow(self, codes: Tensor, rests: list[Tensor], decay: float, total: Callable[[Tensor], Tensor]) -> None:
@@ -79,3 +82,8 @@ class Codebooks(nn.Module):
         """How many codes are in use, exp of the entropy of their frequencies, mean over levels, ()."""
         share = self.counts / self.counts.sum(1, keepdim=True)
         return (-(share * share.clamp(min=1e-12).log()).sum(1)).exp().mean()
+
+
+def _nearest(vectors: Tensor, book: Tensor) -> Tensor:
+    """Which of a book (V, D) each vector (N, D) is nearest to, (N,)."""
+    return (book.square().sum(1) - 2 * vectors @ book.T).argmin(1)

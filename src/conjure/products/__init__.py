@@ -6,12 +6,13 @@ import typer
 
 from conjure.core.errors import ConfigError
 from conjure.products.assistant import assistant
+from conjure.products.audio import audio
 from conjure.products.images import images
 from conjure.products.music import music
 from conjure.products.tables import tables
 from conjure.products.text import text
 
-PRODUCTS = {"assistant": assistant, "images": images, "music": music, "tables": tables, "text": text}
+PRODUCTS = {"assistant": assistant, "audio": audio, "images": images, "music": music, "tables": tables, "text": text}
 
 
 def command(name: str) -> typer.Typer:

@@ -217,3 +217,30 @@ def test_without_a_likelihood_of_either_there_is_no_score():
     assert latents((Plain(), Halves((3,), (3,)))).score_kind(prior) == ""
     assert latents((Plain(), Linear())).score_kind(SimpleNamespace()) == ""
     assert "no codes" in Latents.refuses(nn.Linear(1, 1))
+
+
+def test_codes_that_are_tokens_already_are_taken_as_they_are():
+    """A neural codec's frames and levels are the grid that the second model learns; its score is that of tokens."""
+    from conjure.domains.audio.codec import AudioCodec
+    from conjure.domains.audio.drums import drum_sounds
+    from conjure.models.decoder import Decoder
+    from conjure.models.vq import VQ
+
+    drums = drum_sounds(3)
+    front = AudioCodec.learn(drums, AudioCodec.Config(labels=False, seconds=0.2))
+    torch.manual_seed(0)
+    model = VQ(front.space, None, VQ.Config(width=8, layers=1, codes=16, levels=3))
+    codec = Latents.learn((front, model), drums, Latents.Config())
+    assert codec.space == Tokens(16, (14, 3))
+    encoded = codec.encode(drums)
+    assert torch.equal(encoded.x, model.encode(codec.front.encode(drums).x))
+    assert encoded.given.shape == (len(encoded.x), 1)
+    again = Latents.from_state(json.loads(json.dumps(codec.state())), (front, model))
+    assert again.space == codec.space
+    assert torch.equal(again.encode(drums).x, encoded.x)
+    prior = Decoder(codec.space, codec.given_space, Decoder.Config(width=16, layers=1)).eval()
+    assert codec.score_kind(prior) == "exact"
+    with torch.no_grad():
+        nats = codec.log_prob(prior, drums)
+    torch.testing.assert_close(nats, torch.full((len(encoded.x),), -14 * 3 * math.log(16)))  # a fresh head is even
+    assert len(codec.decode(encoded.x)) == len(encoded.x)

@@ -138,11 +138,14 @@ def test_folders_without_anything_to_learn(tmp_path):
 
 
 def test_too_much_sound_is_refused_before_memory_is_full(tmp_path, monkeypatch):
-    monkeypatch.setattr(corpus, "LARGEST", 10_000)
+    monkeypatch.setattr(files, "LARGEST", 10_000)
     put(tmp_path / "a.wav")
     put(tmp_path / "b.wav")
     with pytest.raises(DataError, match="give shorter or fewer"):
         corpus.read(tmp_path)
+    put(tmp_path / "long.wav", sound(np.tile(TONE, 2)))
+    with pytest.raises(DataError, match=r"long\.wav is longer than 0 minutes"):
+        files.load(tmp_path / "long.wav")
 
 
 def test_arrays_in_memory():

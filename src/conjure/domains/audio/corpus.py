@@ -21,9 +21,8 @@ from conjure.domains.protocol import Source
 
 EMBEDDED = {
     "drums": f"{len(KINDS) * EACH} sounds of {SECONDS:g} s made by formula: {', '.join(KINDS)}s",
-    "chorales": "the beginnings of Bach's chorales (music21), played by conjure's own synthesiser",
+    "chorales": "the beginnings of 120 of Bach's chorales (music21), played by conjure's own synthesiser",
 }
-LARGEST = 2 << 30  # bytes of samples held in memory: nine hours at 32 kHz
 NAMED = 3  # files left out that a note names
 GAP = 0.25  # seconds between sounds in one file
 
@@ -137,8 +136,8 @@ def _from_folder(path: Path) -> Sounds:
             broken.append((file, error))
             continue
         size += one.samples.nbytes
-        if size > LARGEST:
-            raise DataError(f"the sounds in {path} take more than {LARGEST >> 30} GB; give shorter or fewer")
+        if size > files.LARGEST:
+            raise DataError(f"the sounds in {path} take more than {files.LARGEST >> 20:,} MB; give shorter or fewer")
         quiet.append(file) if silent(one) else kept.append(replace(one, label=part[0] if labelled else ""))
     if not kept:
         why = f"{broken[0][1]}" if broken else f"{quiet[0]} is silent"

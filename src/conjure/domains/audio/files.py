@@ -18,6 +18,7 @@ WAV = (".wav", ".wave")
 OTHERS = (".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
 SUFFIXES = WAV + OTHERS
 BLOCK = 1 << 20  # frames read at a time
+LARGEST = 1 << 30  # bytes of 16-bit samples held in memory: more than three hours at 44.1 kHz
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE  # what a WAV file says its samples are
 
 
@@ -61,8 +62,14 @@ def to_wav(one: Sound) -> bytes:
 
 
 def _joined(blocks: Iterator[np.ndarray], rate: int, path: Path) -> Sound:
-    parts = [pcm(block, str(path)) if np.abs(block).max(initial=0) <= 1 else block for block in blocks]
-    if not sum(map(len, parts)):
+    parts: list[np.ndarray] = []
+    size = 0
+    for block in blocks:
+        size += 2 * len(block)
+        if size > LARGEST:
+            raise DataError(f"{path} is longer than {LARGEST // 2 / rate / 60:.0f} minutes: cut it into shorter files")
+        parts.append(pcm(block, str(path)) if np.abs(block).max(initial=0) <= 1 else block)
+    if not size:
         raise DataError(f"{path} holds no samples")
     if any(part.dtype != np.int16 for part in parts):  # beyond full scale somewhere: all of it is brought down alike
         whole = np.concatenate([p / 32_767 if p.dtype == np.int16 else p for p in parts])

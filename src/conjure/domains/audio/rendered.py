@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -11,14 +12,15 @@ from conjure.domains.music import embedded
 from conjure.domains.music.piece import LENGTH, START, TICKS, Piece
 from conjure.domains.music.sound import by_partials
 
-BEATS = 16  # quarter notes of each piece that are heard
+PIECES, BEATS = 120, 16  # how many pieces, and quarter notes of each that are heard
 LOUDEST = 0.9
 LICENCE = embedded.LICENCE
 
 
+@cache  # reading the scores takes music21 a quarter of a minute
 def chorales() -> Sounds:
-    """The first four bars or so of each of the chorales that come with music21, in four parts."""
-    return Sounds(tuple(played(beginning(one)) for one in embedded.load("chorales")))
+    """The first four bars or so of 120 of the chorales that come with music21, in four parts."""
+    return Sounds(tuple(played(beginning(one)) for one in embedded.load("chorales", PIECES)))
 
 
 def beginning(one: Piece, beats: int = BEATS) -> Piece:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from conjure.core.errors import ConfigError
@@ -18,14 +19,15 @@ SETS = {
 FOLK = "ryansMammoth"
 
 
-def load(name: str) -> Pieces:
-    """The pieces of an embedded set. ConfigError where music21 is not installed."""
+def load(name: str, most: int | None = None) -> Pieces:
+    """The pieces of an embedded set, at most so many. ConfigError where music21 is not installed."""
     try:
         from music21 import corpus
     except ImportError:
         raise ConfigError(f"the embedded set {name!r} comes with music21: pip install 'conjure[music]'") from None
     root = Path(corpus.__file__).parent
-    return Pieces(tuple(_chorales(root / "bach") if name == "chorales" else _folk(root / FOLK)))
+    found = _chorales(root / "bach") if name == "chorales" else _folk(root / FOLK)
+    return Pieces(tuple(islice(found, most)))
 
 
 def _chorales(folder: Path) -> Iterator[Piece]:
