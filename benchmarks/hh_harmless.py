@@ -43,7 +43,7 @@ GRID = ((1e-4, 16), (3e-4, 16), (1e-3, 16), (3e-4, 64))  # (rate, rank)
 STRICT = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 PROMPT, ANSWER, DEPTHS, SIDE = 64, 80, (9, 14, 18), 8  # tokens read; layers whose states are kept; pairs at a time
 FOLDS, WORDS = 5, (0.0, 0.25, 1.0, 4.0)  # of the training pairs; what words count beside states
-STRICTNESS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+STRICTNESS = (0.3, 1.0, 3.0, 10.0)
 
 
 def preferences(place: Path, count: int) -> list[Ranked]:
@@ -152,7 +152,7 @@ def preferring(kernel: np.ndarray, known: np.ndarray, strict: float) -> np.ndarr
     Minimises sum log(1 + exp(-f)) + strict / 2 |f|^2 in the kernel's space by Newton's steps.
     """
     inside, f = kernel[np.ix_(known, known)], np.zeros(len(known))
-    for _ in range(12):
+    for _ in range(8):
         p = 1 / (1 + np.exp(f))
         weight = np.maximum(p * (1 - p), 1e-6)
         some = np.linalg.solve(inside + np.diag(strict / weight), f + p / weight)
