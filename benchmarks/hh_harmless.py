@@ -10,8 +10,8 @@ Where there is a GPU, a reward model of several members is fitted with adapters;
 pairs that a fit itself sets aside (three minutes). On a processor (or by --frozen) heads are learnt on states of the
 frozen model, which are made once, in bfloat16, up to a part of its depth: of the last 64 tokens of a prompt and the
 first 80 of both answers, the prompt being read once. The head is a logistic regression on what the answers differ by,
-at their ends and on average; depth and strictness by five folds of the training pairs. Another adds the words to it.
-Six minutes of one core.
+at their ends and on average; depth and strictness by five folds of the training pairs. Another adds the words, where
+folds ask for them. Six minutes of one core.
 """
 
 from __future__ import annotations
@@ -198,10 +198,10 @@ def frozen(asked: argparse.Namespace, found: list[Ranked], train: int, result: d
     result["chosen"] = {"depths": best, "strict": strict, "words": weight, "strict_with_words": strict_both}
     result["folds"] = {"heads on frozen states": told, "the same with words": told_both}
     known = np.arange(train)
-    return {
-        "heads on frozen states": preferring(alone[best], known, strict)[train:],
-        "the same with words": preferring(both[weight], known, strict_both)[train:],
-    }
+    ours = {"heads on frozen states": preferring(alone[best], known, strict)[train:]}
+    if weight:
+        ours["the same with words"] = preferring(both[weight], known, strict_both)[train:]
+    return ours
 
 
 def beside(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> dict[str, float]:

@@ -268,7 +268,7 @@ def main() -> None:
     words.add_argument("--episodes", type=int, default=12800, help="drawn by PPO, GRPO and DPO each")
     words.add_argument("--batch", type=int, default=128, help="episodes of an update")
     words.add_argument("--epochs", type=int, default=2, help="over the episodes of an update")
-    words.add_argument("--minutes", type=float, default=20.0, help="at most, of each method")
+    words.add_argument("--minutes", type=float, default=60.0, help="at most, of each method")
     words.add_argument("--rate", type=float, default=0.0, help="of PPO, GRPO and DPO (0: 3e-3 small, 3e-4 else)")
     words.add_argument("--kl", type=float, default=0.05, help="price of a nat, in log odds")
     words.add_argument("--mix", type=float, default=0.1, help="of the likelihood of the writer's own texts, in PPO")
