@@ -11,7 +11,9 @@ def lines(found: dict[str, Any]) -> list[str]:
         how = f"SmolLM2-135M with adapters, {found['members']} members"
         more = f"; calibration error {found['ece']:.3f}, Brier score {found['brier']:.3f}"
     else:
-        how = "a logistic regression on states of the frozen SmolLM2-135M, with and without the words"
+        how = (
+            f"a logistic regression on states of the frozen SmolLM2-135M (layer {found['chosen']['depths'][-1]} of 30)"
+        )
         more = ""
     others = list(next(iter(found["gained"].values())))
     made = [

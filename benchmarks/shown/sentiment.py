@@ -12,22 +12,33 @@ def lines(found: dict[str, Any]) -> list[str]:
     where = f"{found['gpu']}, {found['machine']}" if found["gpu"] else found["machine"]
     settings, before = found["settings"], found["methods"]["before"]["perplexity"]
     made = [
-        f"**Reviews made positive**: {who}, {found['parameters'] / 1e6:.1f} M parameters, {found['tokens']} tokens, "
-        f"{settings['episodes']} episodes for PPO, GRPO and DPO each ({where}, {found['day']}, commit "
-        f"{found['commit']}). The reward is a classifier of words ({found['accuracy']['reward']:.1%} right on held-out "
-        f"sentences), the judge one of letters from other reviews ({found['accuracy']['judge']:.1%}).",
+        f"**Reviews made positive**: {who}, {found['parameters'] / 1e6:.1f} M parameters, {found['tokens']} tokens "
+        f"({where}, {found['day']}, commit {found['commit']}). The reward is a classifier of words "
+        f"({found['accuracy']['reward']:.1%} right on held-out sentences), the judge one of letters from other reviews "
+        f"({found['accuracy']['judge']:.1%}).",
         "",
-        "| | positive by the reward | by the judge | nats from the writer | held-out perplexity |",
-        "|---|---|---|---|---|",
+        "| | episodes | positive by the reward | by the judge | nats from the writer | held-out perplexity |",
+        "|---|---|---|---|---|---|",
     ]
     for name, one in found["methods"].items():
         worse = (
             f"{one['perplexity']:.1f} ({one['perplexity'] / before - 1:+.1%})" if "perplexity" in one else "the same"
         )
+        learnt = settings["episodes"] if name == "dpo" else one.get("steps", 0) * settings["batch"]
         shares = [_share(one[key]) for key in ("positive", "judged")]
-        made.append(f"| {NAMES.get(name, name)} | {' | '.join(shares)} | {one['kl']['value']:.1f} | {worse} |")
+        made.append(
+            f"| {NAMES.get(name, name)} | {learnt or ''} | {' | '.join(shares)} | {one['kl']['value']:.1f} | {worse} |"
+        )
+    if "ppo" in found["methods"]:
+        made += ["", f"Perplexity after PPO by the label of the sentence: {_by_label(found['methods'])}."]
     name = "" if found["policy"] == "small" else " --policy smollm2"
     return [*made, "", f"`python benchmarks/sentiment.py{name}`"]
+
+
+def _by_label(methods: dict[str, Any]) -> str:
+    keys = [f"perplexity, {label}" for label in ("positive", "negative")]
+    rises = [methods["ppo"][key] / methods["before"][key] - 1 for key in keys]
+    return f"positive {rises[0]:+.1%}, negative {rises[1]:+.1%}"
 
 
 def _share(value: dict[str, float]) -> str:

@@ -50,8 +50,8 @@ def _sentiment(axis: plt.Axes, found: dict[str, Any]) -> None:
         label = name if " " in name else name.upper()
         axis.plot(kl, positive, color=colours[name], label=label, marker=".")
         axis.plot(kl, judged, color=colours[name], linestyle=":")
-    axis.set(xlabel="nats a sentence from the writer", ylabel="positive by the reward; dotted: by the judge")
-    axis.legend(frameon=False)
+    axis.set(xlabel="nats a sentence from the writer", ylabel="share positive (dotted: judge)")
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(0.45, 0.55), fontsize=8)
 
 
 def _rounds(axis: plt.Axes, found: dict[str, Any]) -> None:
