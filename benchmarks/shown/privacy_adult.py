@@ -6,7 +6,6 @@ from typing import Any
 
 from shown.cells import cell
 
-
 PEERS = {"mst": "MST", "aim": "AIM", "aim-short": "AIM, 32 rounds in place of 240"}
 
 
