@@ -6,6 +6,14 @@ from typing import Any
 
 from shown.cells import cell
 
+PEERS = {"mst": "MST", "aim": "AIM", "aim-short": "AIM, 32 rounds in place of 240"}
+
+
+def called(name: str) -> str:
+    """A peer with its package and how its numbers were told."""
+    peer, _, kind = name.partition(", ")
+    return f"{PEERS[peer]} (smartnoise-synth 1.0.8), numbers {kind}" if peer in PEERS else name
+
 
 def lines(found: dict[str, Any]) -> list[str]:
     made = [
@@ -19,7 +27,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     for name, auc in sorted(found["tstr"].items(), key=lambda item: -item[1]["mean"]):
         seconds = [r["fit_cpu"] for r in found["runs"][name] if "fit_cpu" in r]
         spent = f"{sum(seconds) / len(seconds):.0f}" if seconds else "-"
-        made.append(f"| {name} | {auc['n']} | {cell(auc)} | {spent} |")
+        made.append(f"| {called(name)} | {auc['n']} | {cell(auc)} | {spent} |")
     for name, runs in found["runs"].items():
         for run in (r for r in runs if "stopped_after_cpu" in r):
             spent = (
@@ -27,7 +35,10 @@ def lines(found: dict[str, Any]) -> list[str]:
                 if (said := run["said_last"])
                 else ""
             )
-            made += ["", f"{name} was stopped after {run['stopped_after_cpu']:.0f} CPU-s, seed {run['seed']}{spent}."]
+            made += [
+                "",
+                f"{called(name)}, was stopped after {run['stopped_after_cpu']:.0f} CPU-s, seed {run['seed']}{spent}.",
+            ]
     if audit := found.get("audit"):
         made += [
             "",

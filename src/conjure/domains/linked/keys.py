@@ -149,7 +149,9 @@ def places(
                 f"which it refers to, {sort_of(other)} (such as {_said(other.iloc[0])}): make them alike"
             )
     theirs, mine = (known[0], refers[0]) if len(key) == 1 else joint(known, refers)
-    found = pd.Index(theirs).get_indexer(pd.Index(mine))
+    if not (index := pd.Index(theirs)).is_unique:
+        check_primary(parent, key, frames[parent])
+    found = index.get_indexer(pd.Index(mine))
     found[absent] = -1
     if len(bad := np.flatnonzero((found < 0) & ~absent)):
         raise DataError(

@@ -47,8 +47,10 @@ def unlinked(codec: LinkedCodec, n: int, seed: int) -> LinkedTables:
             cells[relation.key["name"]] = ids.make(relation.key["pattern"], rows, source)
         if counter := ties.counters.get(table):
             cells[counter] = keys.counted([cells[c] for c in ties.keys[table] if c != counter], relation.first)
-        frames[table] = pd.DataFrame({c: cells[c] for c in relation.columns if c in cells})
-        frames[table] = frames[table][whole].reset_index(drop=True)
+        made = pd.DataFrame({c: cells[c] for c in relation.columns if c in cells})[whole]
+        if len(ties.keys[table]) > 1:
+            made = made.drop_duplicates([*ties.keys[table]])
+        frames[table] = made.reset_index(drop=True)
         made_keys[table] = {c: frames[table][c] for c in ties.keys[table]}
     return LinkedTables(frames, ties, codec.flat)
 

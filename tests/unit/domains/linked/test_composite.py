@@ -84,7 +84,9 @@ def test_a_key_of_plain_columns_and_one_with_a_year():
     assert ties.times == {"checks": "year"}
     recipe = conjure.recipe_for("tables", settings=SETTINGS)
     recipe.codec["schema"] = {"tables": schema}
-    made = conjure.Generative(fit(recipe, tables)).sample(60, seed=3)
+    model = conjure.Generative(fit(recipe, tables))
+    made = model.sample(60, seed=3)
+    assert set(unique(model.artifact.codec.unlinked(60, 1), ties).values()) == {1.0}
     assert set(integrity(made, ties).values()) == set(unique(made, ties).values()) == {1.0}
     assert len(made["stock"]) > 55  # of 120 pairs there are
     full = made["stock"].merge(made["checks"], on=["town", "sku"])
