@@ -155,7 +155,14 @@ def test_vary_keeps_some_and_interpolate_joins_two(conjure, composer, tmp_path):
 
 
 def test_a_rule_polishes_the_composer(conjure, composer, scores, tmp_path):
-    steps = ("training.steps=10", "training.rate=0.005", "training.threads=1", "objective.kl=0.02", "objective.mix=0.1")
+    steps = (
+        "training.steps=10",
+        "training.rate=0.005",
+        "training.batch=32",
+        "training.threads=1",
+        "objective.kl=0.02",
+        "objective.mix=0.1",
+    )
     words = [w for s in steps for w in ("--set", s)]
     asked = ("--given", "bars=1", "-n", 64, "--remember", scores)
     code, out, err = conjure("music", "align", composer, "-o", tmp_path / "polished", *asked, *words)
@@ -173,6 +180,9 @@ def test_a_rule_polishes_the_composer(conjure, composer, scores, tmp_path):
     code, _, err = conjure("music", "align", composer, "-o", tmp_path / "more", "--given", "bars=900")
     assert code == 2
     assert "bars is 900" in err
+    code, _, err = conjure("music", "align", composer, "-o", tmp_path / "more", "--given", "parallels=no")
+    assert code == 2
+    assert "parallels is a rule" in err
 
 
 def test_the_report_judges_statistics_faults_and_copies(conjure, composer, scores, tmp_path):

@@ -20,7 +20,7 @@ Out = Annotated[
 Given = Annotated[list[str] | None, typer.Option("--given", metavar="KEY=VALUE", help="A condition; may be repeated.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same music.")]
 RULE = "conjure.domains.music.leading:reward"
-POLISHING = ["training.rate=1e-3", "training.batch=32"]  # of a composer's steps, which are small
+POLISHING = ["training.rate=1e-3", "training.batch=64", "objective.trace=1"]  # one reward, at a phrase's end
 music = typer.Typer(name="conjure music", help="What only music can do.", add_completion=False, rich_markup_mode=None)
 
 
@@ -117,7 +117,7 @@ def align(
     if artifact.occupied(out) and not resume:
         raise ConfigError(f"{out} already holds an artifact: choose another folder")
     opened, judge = _opened(folder), aligning.reward_from(reward)
-    wishes = [{"bars": 4} | pairs(given)] * n
+    wishes = [{"bars": 2} | pairs(given)] * n
     past = None if remember is None else opened.codec.adapt(corpus.read(remember)[0])
     words = [*POLISHING, *(["objective.mix=1"] if past else []), *(settings or [])]
     with Watch() as watch:

@@ -179,8 +179,10 @@ class MusicCodec:
     def prompted(self, asked: list[Any]) -> Tensor:
         """The condition (N, T, 5 + V) of N wishes, words of a condition each or None, as long as the longest of them.
 
-        For the layout of voices; ConfigError as in `words.plans`.
+        For the layout of voices. ConfigError as in `words.plans`, and for a rule, which masks what is to be learnt.
         """
+        if ruled := [rule for wish in asked for rule in rules.RULES if rule in (wish or {})]:
+            raise ConfigError(f"{ruled[0]} is a rule, laid over notes as they are drawn; wishes are conditions")
         plans = self._wished(asked)
         return self.form.frame(plans)[:, : max(plan.frames for plan in plans)]
 
