@@ -30,6 +30,7 @@ def build(house: House) -> gr.Blocks:
     """The studio of a server."""
     with gr.Blocks(title="conjure studio", analytics_enabled=False) as pages:
         gr.Markdown("# conjure\nLearn the distribution of your data, make more in its likeness, judge it honestly.")
+        kept = talking.memory()
         with gr.Tabs():
             with gr.Tab("Gallery", id="gallery"):
                 gallery.page(house, pages)
@@ -47,7 +48,7 @@ def build(house: House) -> gr.Blocks:
                 composing.page(house, pages, tab)
             if house.talkers:
                 with gr.Tab("Chat", id="chat"):
-                    talking.page(house, pages)
+                    talking.page(house, pages, kept)
             if house.rating:
                 with gr.Tab("Rate", id="rate"):
                     gr.HTML(RATING.format(place=f"..{house.rating}"))

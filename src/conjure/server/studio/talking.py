@@ -14,7 +14,12 @@ from conjure.server.studio.house import House
 KEPT = "conjure-chat"  # where a browser keeps the conversation, which is its owner's and lies there in the open
 
 
-def page(house: House, pages: gr.Blocks) -> None:
+def memory() -> gr.BrowserState:
+    """What the browser keeps of the conversation; to be made outside of tabs, which come to life only when opened."""
+    return gr.BrowserState([], storage_key=KEPT, secret=KEPT)
+
+
+def page(house: House, pages: gr.Blocks, kept: gr.BrowserState) -> None:
     """One chat; the artifact and how it writes can be changed between answers. A reload finds it again."""
     with gr.Row():
         name = gr.Dropdown(list(house.talkers), value=next(iter(house.talkers)), label="Who answers")
@@ -32,9 +37,11 @@ def page(house: House, pages: gr.Blocks) -> None:
 
     named = {"submit_btn": "Send", "stop_btn": "Stop"}  # pictures alone would have no name to a screen reader
     chat = gr.ChatInterface(answer, additional_inputs=[name, heat, limit], fill_height=False, **named)
-    kept = gr.BrowserState([], storage_key=KEPT, secret=KEPT)
-    chat.chatbot.change(None, chat.chatbot, kept, js="said => said", show_progress="hidden")
-    pages.load(lambda said: (said, said), kept, [chat.chatbot, chat.chatbot_state], show_progress="hidden")
+    quietly: Any = {"show_progress": "hidden", "queue": False}
+    # A page that opens begins with nothing said, which is not to be kept in the place of what was.
+    chat.chatbot.change(lambda said: said or gr.skip(), chat.chatbot, kept, trigger_mode="always_last", **quietly)
+    chat.chatbot.clear(lambda: [], None, kept, **quietly)
+    pages.load(lambda said: (said, said), kept, [chat.chatbot, chat.chatbot_state], **quietly)
 
 
 def _text(content: Any) -> str:
