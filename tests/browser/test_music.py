@@ -86,7 +86,9 @@ def test_a_melody_is_brought_harmonised_and_taken_home(browser: Any, served: Ser
     expect(page.get_by_text("tune.mid").last).to_be_visible()
     wish(page, "parallels", "no")
     page.get_by_role("button", name="Compose", exact=True).click()
-    expect(page.get_by_text("conjure music harmonize composer tune.mid --given parallels=no --seed 0")).to_be_visible()
+    expect(
+        page.get_by_text("conjure music harmonize composer tune.mid --given parallels=no --as voices --seed 0")
+    ).to_be_visible()
     assert heard(page) > 5
     shot(page, "compose")
     (tmp_path / "four.mid").write_bytes(taken(page, "Download").read_bytes())

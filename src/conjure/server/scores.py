@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,8 +25,8 @@ router = APIRouter(tags=["music"], responses=RESPONSES)
 UPLOAD = f"^{NUMBER}$"
 
 
-class Harmonizing(BaseModel):
-    """A melody's other voices. data: the upload of a score; given: conditions and rules, as {"parallels": "no"}."""
+class Composing(BaseModel):
+    """A score to work on. data: its upload; given: conditions and rules, as {"parallels": "no"}."""
 
     model_config = ConfigDict(extra="forbid")
     data: str = Field(pattern=UPLOAD)
@@ -35,19 +35,25 @@ class Harmonizing(BaseModel):
     format: str = Field("", max_length=10, pattern=r"^\.?[A-Za-z0-9]*$")
 
 
-class Continuing(Harmonizing):
+class Harmonizing(Composing):
+    """To a melody its other voices, or chord symbols."""
+
+    kind: Literal["voices", "chords"] = Field("voices", alias="as")
+
+
+class Continuing(Composing):
     """So many bars more."""
 
     bars: int = Field(4, ge=1, le=10_000)
 
 
-class Filling(Harmonizing):
+class Filling(Composing):
     """Voices to be written, by name or number."""
 
     voice: list[str] = Field(min_length=1, max_length=8)
 
 
-class Varying(Harmonizing):
+class Varying(Composing):
     """About which share of the beats is written anew."""
 
     share: float = Field(0.5, gt=0, le=1)
@@ -60,8 +66,9 @@ class Interpolating(Continuing):
 
 
 Verb = Callable[[Artifact, list[Piece], dict[str, Any], dict[str, Any], int], Piece]
+HARMONIES: dict[str, Any] = {"voices": composing.harmonize, "chords": composing.lead_sheet}
 VERBS: dict[str, Verb] = {  # of an artifact, scores, what is asked, conditions and a seed
-    "harmonize": lambda a, s, asked, given, seed: composing.harmonize(a, s[0], given, seed),
+    "harmonize": lambda a, s, asked, given, seed: HARMONIES[asked["as"]](a, s[0], given=given, seed=seed),
     "continue": lambda a, s, asked, given, seed: composing.go_on(a, s[0], asked["bars"], given, seed),
     "fill": lambda a, s, asked, given, seed: composing.fill(a, s[0], asked["voice"], given, seed),
     "vary": lambda a, s, asked, given, seed: composing.vary(a, s[0], asked["share"], given, seed),
@@ -88,7 +95,7 @@ def line(verb: str, name: str, scores: list[Path], asked: dict[str, Any], given:
 
 @router.post("/artifacts/{name}/music/harmonize", response_class=Response)
 async def harmonize(request: Request, name: Name, asked: Harmonizing) -> Response:
-    """A melody with its other voices, as a file. X-Conjure-Certificate says in JSON which rules hold."""
+    """A melody with its other voices, or chord symbols. X-Conjure-Certificate says in JSON which rules hold."""
     return await _written(request, name, "harmonize", asked)
 
 
@@ -116,10 +123,10 @@ async def interpolate(request: Request, name: Name, asked: Interpolating) -> Res
     return await _written(request, name, "interpolate", asked)
 
 
-async def _written(request: Request, name: str, verb: str, asked: Harmonizing) -> Response:
+async def _written(request: Request, name: str, verb: str, asked: Composing) -> Response:
     state = request.app.state
     artifact = await asyncio.to_thread(state.shelf.get, name)
-    own = asked.model_dump(exclude={"data", "given", "seed", "format", "other"})
+    own = asked.model_dump(by_alias=True, exclude={"data", "given", "seed", "format", "other"})
     scores = [state.uploads.path(number) for number in (asked.data, getattr(asked, "other", None)) if number]
     given = confined.words(artifact, asked.given, state.uploads)
 

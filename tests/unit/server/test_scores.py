@@ -67,6 +67,15 @@ def test_a_melody_comes_back_with_its_other_voices_and_a_certificate(client: Tes
     assert asked(client, "harmonize", data=upload, given={"parallels": "no"}, seed=3).content == answer.content
 
 
+def test_a_melody_comes_back_as_a_lead_sheet(client: TestClient, tmp_path: Path):
+    whole = chorale(77)
+    upload = brought(client, type(whole)(whole.voice(0), whole.parts[:1]), tmp_path)
+    answer = asked(client, "harmonize", data=upload, format="abc", **{"as": "chords"})
+    assert answer.status_code == 200, answer.text
+    assert '"' in answer.text.split("K:")[1]  # symbols stand in quotes among the notes
+    assert asked(client, "harmonize", data=upload, **{"as": "feathers"}).status_code == 400
+
+
 def test_every_verb_has_a_route(client: TestClient, tmp_path: Path):
     whole = chorale(5, bars=1)
     upload = brought(client, whole, tmp_path)

@@ -19,7 +19,7 @@ from conjure.domains.music.events import EventFacts, Events
 from conjure.domains.music.harmony import collected
 from conjure.domains.music.passages import Melodies, Rolls, Span
 from conjure.domains.music.piece import TICKS, Piece, Pieces
-from conjure.domains.music.rules import WORDS, Rules
+from conjure.domains.music.rules import RULES, WORDS, Rules
 from conjure.domains.music.sets import SetFacts, Sets
 from conjure.domains.music.voices import CHANNELS, Facts, Plan, Voices
 from conjure.domains.protocol import Encoded
@@ -181,7 +181,7 @@ class MusicCodec:
 
         For the layout of voices. ConfigError as in `words.plans`, and for a rule, which masks what is to be learnt.
         """
-        if ruled := [rule for wish in asked for rule in rules.RULES if rule in (wish or {})]:
+        if ruled := [rule for wish in asked for rule in RULES if rule in (wish or {})]:
             raise ConfigError(f"{ruled[0]} is a rule, laid over notes as they are drawn; wishes are conditions")
         plans = self._wished(asked)
         return self.form.frame(plans)[:, : max(plan.frames for plan in plans)]

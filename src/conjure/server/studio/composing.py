@@ -24,7 +24,13 @@ VERBS = {
     "Vary": "vary",
     "Lead over to another score": "interpolate",
 }
-WANTS = {"continue": ("bars",), "fill": ("voice",), "vary": ("share",), "interpolate": ("bars", "other")}
+WANTS = {
+    "harmonize": ("as",),
+    "continue": ("bars",),
+    "fill": ("voice",),
+    "vary": ("share",),
+    "interpolate": ("bars", "other"),
+}
 OWN = ("bars", "meter")  # of the score that is brought
 
 
@@ -84,6 +90,7 @@ def page(house: House, pages: gr.Blocks, tab: gr.Tab) -> None:
 def _wanted() -> dict[str, Any]:
     """What only some verbs ask for, out of sight until one of them is chosen."""
     return {
+        "as": gr.Radio([("voices", "voices"), ("chord symbols", "chords")], value="voices", label="Write to it"),
         "bars": gr.Number(4, label="How many bars", precision=0, minimum=1, visible=False),
         "voice": gr.CheckboxGroup([], label="Voices to write", visible=False),
         "share": gr.Slider(0.05, 1, 0.5, step=0.05, label="Share of the beats to write anew", visible=False),
