@@ -43,7 +43,7 @@ from conjure.apps.music import APP
 from conjure.core.config import fill as filled_settings
 from conjure.core.space import Tokens
 from conjure.domains.music import checks, corpus, harmony, leading
-from conjure.domains.music.piece import START, Piece, Pieces, bar_lines, piece
+from conjure.domains.music.piece import START, TICKS, Piece, Pieces, bar_lines, piece
 from conjure.domains.music.sound import seconds, to_wav
 from conjure.domains.protocol import Encoded
 from conjure.fitting import FitOptions, fit
@@ -197,7 +197,9 @@ def symbols(made: Any, train: Pieces, test: Pieces, size: int = 48) -> dict[str,
             for key in (keys, keys[:1], ()):
                 counts[key][(root - tonic) % 12, kind] += 1
     right: dict[str, list[tuple[bool, bool]]] = {"conjure": [], "counts": []}
-    for one in test:
+    room = made.codec.form.facts.frames * TICKS // made.codec.form.step
+    for whole in test:  # of the longest chorale the model can write a part
+        one = replace(whole, notes=whole.notes[whole.notes[:, START] + whole.notes[:, 1] <= room])
         ticks, sounds, tonic = melodies(one, size)
         sheet = composing.lead_sheet(made, replace(one, notes=one.voice(0), parts=one.parts[:1]))
         roots, kinds = standing(harmony.heard_in(one), ticks)

@@ -95,7 +95,8 @@ class Prints:
         else:
             own = given is not None and all(_given(given, p) for p in copied)
             text = ("does not hold: " if asked and not own else "") + _where(one, copied[0], "are those of")
-            text += f" ({copied[0].notes} notes)" + (f", and {len(copied) - 1} more runs" if len(copied) > 1 else "")
+            more = len(copied) - 1
+            text += f" ({copied[0].notes} notes)" + (f", and {more} more run{'s' * (more > 1)}" if more else "")
             text += "; those notes were given" if own else ""
         return replace(one, certificate={**one.certificate, "copies": text + against})
 

@@ -128,7 +128,8 @@ def heard_in(one: Piece, every: str = "half") -> tuple[Symbol, ...]:
     """The chords that the voices of a piece sound, one a beat, half bar or bar at most.
 
     Each stretch of time is given the kind whose tones sound in it most and others least, changes costing a little, by
-    the best path (Viterbi) over all stretches; the bass is the lowest pitch that sounds longest.
+    the best path (Viterbi) over all stretches. The first quarter note of a stretch counts twice; its lowest
+    pitch is the bass.
     """
     edges = _edges(one, every)
     weights = np.zeros((len(edges) - 1, 12))
@@ -137,15 +138,15 @@ def heard_in(one: Piece, every: str = "half") -> tuple[Symbol, ...]:
     for start, length, pitch, _, part in one.notes.tolist():
         if drums[part]:
             continue
-        for at in range(np.searchsorted(edges, start, "right") - 1, len(edges) - 1):
+        for at in range(max(0, np.searchsorted(edges, start, "right") - 1), len(edges) - 1):
             shared = min(start + length, edges[at + 1]) - max(start, edges[at])
             if shared <= 0:
                 break
-            weights[max(0, at), pitch % 12] += shared
-            low[max(0, at), pitch] += shared
-    sizes = np.diff(edges)[:, None]
+            first = max(0, min(start + length, edges[at] + TICKS) - max(start, edges[at]))
+            weights[at, pitch % 12] += shared + first
+            low[at, pitch] += first
     weights = weights / np.maximum(1, weights.sum(1, keepdims=True))
-    bass = [_bass(row, int(size)) for row, size in zip(low, sizes[:, 0])]
+    bass = [_bass(row) for row in low]
     costs = _costs(weights, bass)
     path = _best_path(costs)
     found: list[Symbol] = []
@@ -192,9 +193,9 @@ def _edges(one: Piece, every: str) -> np.ndarray:
     return np.array([*found, max(one.end, found[-1] + 1)])
 
 
-def _bass(sounds: np.ndarray, size: int) -> int:
-    """The pitch class of the lowest pitch that sounds for a third of the time, else of the lowest, -1 for silence."""
-    for least in (size / 3, 0):
+def _bass(sounds: np.ndarray) -> int:
+    """The pitch class of the lowest pitch that sounds for a third of a quarter note, else of the lowest; -1: none."""
+    for least in (TICKS / 3 - 1, 0):
         heard = np.flatnonzero(sounds > least)
         if len(heard):
             return int(heard[0]) % 12

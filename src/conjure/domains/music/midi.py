@@ -14,7 +14,7 @@ import numpy as np
 
 from conjure.core.errors import ConfigError, DataError
 from conjure.domains.music.harmony import realised
-from conjure.domains.music.piece import LENGTH, PART, PITCH, START, TICKS, VELOCITY, Part, Piece, changes, piece
+from conjure.domains.music.piece import LENGTH, PART, PITCH, START, TICKS, VELOCITY, Part, Piece, changes
 
 LONGEST = 12 * 3600 * 4 * TICKS  # ticks; a note beyond twelve hours at 240 a minute is a broken file's
 
@@ -53,10 +53,7 @@ def quiet() -> Iterator[None]:
 
 
 def from_score(score: Any, name: str) -> Piece:
-    """A symusic score, which is used up; times are rounded to the nearest tick of ours.
-
-    DataError for times that only a broken file has.
-    """
+    """A symusic score, which is used up; times are rounded to the nearest tick of ours."""
     scale = TICKS / score.ticks_per_quarter
     notes, counts, parts, bent = None, [], [], False
     for track in score.tracks:
@@ -73,27 +70,32 @@ def from_score(score: Any, name: str) -> Piece:
     tempos = changes([(round(t.time * scale), float(t.qpm)) for t in score.tempos])
     remarks = (BENT,) if bent else ()
     rows = np.zeros((0, 5), np.int32) if notes is None else _rows(notes.numpy(), counts, scale, name)
-    facts = {"meters": meters or ((0, 4, 4),), "tempos": tempos or ((0, 100.0),)}
-    return piece(rows, tuple(parts), name=name, remarks=remarks, **facts)
+    return Piece(rows, tuple(parts), meters or ((0, 4, 4),), tempos or ((0, 100.0),), name, remarks=remarks)
 
 
 _part = lru_cache(4096)(Part)  # of many files few differ
 
 
 def _rows(columns: dict[str, np.ndarray], counts: list[int], scale: float, name: str) -> np.ndarray:
-    """Notes int32 (n, 5) of all parts one after the other, so many each; times brought to ticks of ours."""
-    starts = columns["time"] * scale
-    ends = starts + columns["duration"] * scale
-    first, last = np.minimum.reduce(starts), np.maximum.reduce(ends)
-    if first < 0 or last > LONGEST:
-        at = first if first < 0 else last
-        raise DataError(f"{name} has a note at {int(at) // TICKS} quarter notes, so it is broken")
-    np.rint(starts, starts)
+    """Notes int32 (n, 5) as `piece` puts them in order, of parts of so many each; times brought to ticks of ours.
+
+    DataError for times that only a broken file has.
+    """
+    starts, lengths = columns["time"], columns["duration"]
+    if scale != 1:
+        ends = np.rint((starts + lengths) * scale)
+        starts = np.rint(starts * scale)
+        lengths = ends - starts
     rows = np.empty((5, len(starts)), np.int32)
     rows[START], rows[PITCH], rows[VELOCITY] = starts, columns["pitch"], columns["velocity"]
-    rows[LENGTH] = np.maximum(1, np.rint(ends, ends) - starts)
+    rows[LENGTH] = np.maximum(lengths, 1)
     rows[PART] = np.arange(len(counts)).repeat(counts) if len(counts) > 1 else 0
-    return rows.T
+    order = starts * 2.0**16 + (rows[PART] * 128 + rows[PITCH])  # whole numbers far below 2 ** 53
+    found = rows.T.take(order.argsort(kind="stable"), 0)
+    at = min(int(found[0, START]), 0) or max(int(found[-1, START]), int(np.maximum.reduce(rows[LENGTH])))
+    if at < 0 or at > LONGEST:
+        raise DataError(f"{name} has a note at {at // TICKS} quarter notes: it is broken")
+    return found
 
 
 def to_midi(one: Piece, path: Path) -> None:
