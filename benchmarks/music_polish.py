@@ -5,11 +5,7 @@ polishes it by `conjure.domains.music.leading:reward`, minus parallel fifths and
 move at once, on phrases of two bars; every nat from the model it was has a price, and the training chorales are
 remembered (PPO-ptx). Reported on 200 pieces of 8 bars drawn under the same conditions before and after: faults per 100
 chords with a 95 % interval over pieces, beside those of the training and of the test chorales; of the test chorales
-<<<<<<< HEAD
 nats a quarter note before and after, and the difference a section with its interval; nats from the first composer, on
-=======
-nats a quarter note before and after, and the difference a section with its interval; nats from it as it was, on
->>>>>>> listening
 phrases drawn at the last step. Beside it stand the same rule as a mask (`--given parallels=no`), which needs no
 learning but is laid over every note; PPO at no price and with nothing remembered; and the same number of steps down the
 likelihood of the remembered chorales with no reward, so that what practice alone does is not taken for the rule's work.
