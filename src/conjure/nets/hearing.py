@@ -17,7 +17,7 @@ class SpectralCritic(nn.Module):
     """Scores of frames, (B, F) for each window, and the features behind them; waves (B, T).
 
     Log magnitudes at several resolutions (Defossez et al. 2022, sec. 3.4, of complex ones), the frequencies of a frame
-    as channels of convolutions over time: a hundredth of the cost of pictures of them, on one core what one can afford.
+    as channels of convolutions over time: far cheaper than pictures of them, on one core what one can afford.
     """
 
     def __init__(self, windows: tuple[int, ...], channels: int, layers: int = 3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from conjure.generation.request import Request
 from conjure.models.decoding import Choice
 from conjure.server.studio.house import House
 
+PACE = 0.15  # seconds from one look at an answer to the next: a page drawn anew for each token hears no click
 KEPT = "conjure-chat"  # where a browser keeps the conversation, which is its owner's and lies there in the open
 
 
@@ -30,10 +32,13 @@ def page(house: House, pages: gr.Blocks, kept: gr.BrowserState) -> None:
         talker = house.talkers[who]
         messages = [{"role": m["role"], "content": _text(m["content"])} for m in before]
         prompt = talker.codec.prompt([*messages, {"role": "user", "content": message}])
-        written = ""
+        written, shown = "", 0.0
         for piece in talker.writer.stream(Request(prompt, Choice(temperature=temperature), int(most))):
             written += piece.text
-            yield written
+            if (now := time.monotonic()) - shown >= PACE:
+                shown = now
+                yield written
+        yield written
 
     named = {"submit_btn": "Send", "stop_btn": "Stop"}  # pictures alone would have no name to a screen reader
     chat = gr.ChatInterface(answer, additional_inputs=[name, heat, limit], fill_height=False, **named)
