@@ -186,9 +186,11 @@ class Chords(Model):
         choice, allow, rng = how
         entered, sums = self.writer.begin(state)
         near = torch.zeros_like(moment.now[:, 0])
+        told = torch.full_like(moment.now, -1) if kept is None else kept
         for v in range(moment.x.shape[2]):
             before = moment.before[:, v]
-            logits = self.writer.next(v, entered, sums, torch.stack([before, near], 1))
+            frame = (moment.x[:, moment.frame], moment.now, moment.before, told)
+            logits = self.writer.next(v, (entered, sums), frame)
             if self.config.sets:
                 logits = logits.masked_fill(self.barred(near[:, None, None], v)[:, 0, 0], -torch.inf)
             if allow is not None:
@@ -231,7 +233,8 @@ class Chords(Model):
         """(states (B, T, D), what every note is worth given those before it (B, T, V, vocab)) of grids (B, T, V)."""
         y, entered = self.read_states(x, given)
         now = sounding(x, self.config.marks)
-        logits = self.writer(self.drop(torch.cat([y, entered], 2)), x, now, _later(now, 0))
+        told = torch.full_like(x, -1) if given is None else given[..., -x.shape[2] :] - 1
+        logits = self.writer(self.drop(torch.cat([y, entered], 2)), x, now, _later(now, 0), told)
         if self.config.sets:
             near = torch.cat([torch.zeros_like(x[..., :1]), x[..., :-1]], 2)
             logits = logits.masked_fill(self.barred(near, None), -torch.inf)

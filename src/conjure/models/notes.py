@@ -58,12 +58,21 @@ def read(model: Chords, tokens: Tensor, writing: Writing) -> Tensor:
             writing.count, writing.frame = writing.count + 1, []
             _turn(model, writing)
     voice = len(writing.frame)
-    before = writing.past[1][:, 0, voice]
-    near = writing.frame[-1][1] if voice else torch.zeros_like(before)
-    logits = model.writer.next(voice, writing.entered, writing.sums, torch.stack([before, near], 1))
+    before = writing.past[1][:, 0]
+    rest = [(torch.zeros_like(before[:, 0]),) * 2] * (before.shape[1] - voice)
+    x, now = (torch.stack(column, 1) for column in zip(*writing.frame, *rest))
+    logits = model.writer.next(voice, (writing.entered, writing.sums), (x, now, before, _told(writing, before)))
     if model.config.sets:
+        near = now[:, voice - 1] if voice else now[:, 0]
         logits = logits.masked_fill(model.barred(near[:, None, None], voice)[:, 0, 0], -torch.inf)
     return logits
+
+
+def _told(writing: Writing, before: Tensor) -> Tensor:
+    """Tokens of this frame that are given, -1 elsewhere, (N, V); past the last frame nothing is asked."""
+    if writing.given is None:
+        return torch.full_like(before, -1)
+    return writing.given[:, min(writing.count, writing.given.shape[1] - 1), -before.shape[1] :] - 1
 
 
 def _turn(model: Chords, writing: Writing) -> None:

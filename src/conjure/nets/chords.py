@@ -98,6 +98,46 @@ class FrameReader(nn.Module):
         return x if self.sounds is None else x + self.sounds(sounded)
 
 
+class Others(nn.Module):
+    """What other voices sound in a frame, where it is written or given, as steps from the note this voice leaves.
+
+    A chord is thus completed alike in every key. Shapes: tokens, now, before and told (..., V), result (..., V, D).
+    """
+
+    def __init__(self, voices: int, width: int, marks: int):
+        super().__init__()
+        self.voices, self.marks, self.span = voices, marks, 2 * REACH + 1
+        self.states = 3 + 2 * self.span  # unknown, silent, no note to count from; steps to notes begun, to notes held
+        self.embed = nn.Embedding(voices * voices * self.states, width)
+        nn.init.normal_(self.embed.weight, std=0.05)
+        at = torch.arange(voices)
+        self.register_buffer("starts", (at[:, None] * voices + at) * self.states, persistent=False)
+        self.register_buffer("written", at[None, :] < at[:, None], persistent=False)
+        self.register_buffer("later", at[None, :] > at[:, None], persistent=False)
+
+    def forward(self, tokens: Tensor, now: Tensor, before: Tensor, told: Tensor) -> Tensor:
+        """told holds tokens that are given, -1 elsewhere; of tokens and now only voices before one's own are read."""
+        return self._sums(self._indices(tokens, now, before, told) + self.starts)
+
+    def of(self, voice: int, tokens: Tensor, now: Tensor, before: Tensor, told: Tensor) -> Tensor:
+        """The same for one voice alone, (..., D)."""
+        return self._sums(self._indices(tokens, now, before, told)[..., voice, :] + self.starts[voice])
+
+    def _sums(self, index: Tensor) -> Tensor:
+        return F.embedding_bag(index.flatten(0, -2), self.embed.weight, mode="sum").unflatten(0, index.shape[:-1])
+
+    def _indices(self, tokens: Tensor, now: Tensor, before: Tensor, told: Tensor) -> Tensor:
+        """Which state each voice (last) is in for each voice that is written (last but one)."""
+        given = torch.where(told == 1, before, told)
+        heard = torch.where(self.written, now.unsqueeze(-2), torch.where(self.later, given.unsqueeze(-2), -1))
+        held = torch.where(self.written, tokens.unsqueeze(-2), told.unsqueeze(-2)) == 1
+        own = before.unsqueeze(-1)
+        step = (heard - own).clamp(-REACH, REACH) + REACH + 3 + self.span * held
+        step = torch.where(own < self.marks, 2, step)
+        step = torch.where(heard < self.marks, 1, step)
+        return torch.where(heard < 0, 0, step)
+
+
 class NoteWriter(nn.Module):
     """Logits of a frame's notes one after the other, from the state of the frame and the notes written before.
 
@@ -108,6 +148,7 @@ class NoteWriter(nn.Module):
     def __init__(self, voices: int, vocab: int, sizes: tuple[int, int], marks: int, dropout: float):
         super().__init__()
         inputs, hidden = sizes
+        self.others = Others(voices, hidden, marks) if marks > 1 else None
         self.vocab, self.marks, self.span = vocab, marks, 2 * REACH + 1
         self.enter = nn.Linear(inputs, hidden)
         self.written = Tables(voices, vocab, hidden)
@@ -123,10 +164,14 @@ class NoteWriter(nn.Module):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
 
-    def forward(self, state: Tensor, x: Tensor, now: Tensor, before: Tensor) -> Tensor:
-        """Logits (B, T, V, vocab) of x (B, T, V), whose sounding tokens are `now`; `before` sounded a frame earlier."""
+    def forward(self, state: Tensor, x: Tensor, now: Tensor, before: Tensor, told: Tensor) -> Tensor:
+        """Logits (B, T, V, vocab) of x (B, T, V), whose sounding tokens are `now`; `before` sounded a frame earlier,
+        `told` are tokens that are given, -1 elsewhere.
+        """
         notes = self._notes(x, now)
         sums = torch.cat([torch.zeros_like(notes[..., :1, :]), notes[..., :-1, :].cumsum(-2)], -2)
+        if self.others is not None:
+            sums = sums + self.others(x, now, before, told)
         near = torch.cat([torch.zeros_like(now[..., :1]), now[..., :-1]], -1)
         voice = slice(None)
         return self._logits(self.enter(state).unsqueeze(-2), sums, voice, torch.stack([before, near], -1))
@@ -136,9 +181,16 @@ class NoteWriter(nn.Module):
         entered = self.enter(state)
         return entered, torch.zeros_like(entered)
 
-    def next(self, voice: int, entered: Tensor, sums: Tensor, near: Tensor) -> Tensor:
-        """Logits (B, vocab) of one voice; near (B, 2): what it sounded before, and what the voice before it sounds."""
-        some = slice(voice, voice + 1)
+    def next(self, voice: int, begun: tuple[Tensor, Tensor], frame: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+        """Logits (B, vocab) of one voice. begun: see `begin`, with the notes written since; frame: x, now, before and
+        told of `forward` for this frame alone (B, V), of which x and now are read up to this voice.
+        """
+        entered, sums = begun
+        _, now, before, _ = frame
+        if self.others is not None:
+            sums = sums + self.others.of(voice, *frame)
+        last = now[:, voice - 1] if voice else torch.zeros_like(now[:, 0])
+        near, some = torch.stack([before[:, voice], last], 1), slice(voice, voice + 1)
         return self._logits(entered.unsqueeze(1), sums.unsqueeze(1), some, near.unsqueeze(1)).squeeze(1)
 
     def note(self, voice: int, x: Tensor, now: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ import torch
 
 from conjure.core.space import Tokens
 from conjure.models.chords import Chords
-from conjure.nets.chords import sounding
+from conjure.models.decoding import Choice
+from conjure.nets.chords import Others, sounding
 
 
 def made(space: Tokens, given: Tokens | None = None, **settings) -> Chords:
@@ -113,3 +114,30 @@ def test_a_step_learnt_in_one_key_is_known_in_another():
     with torch.no_grad():
         up = rising(25, 30)
         assert model.cell_nats(up)[:, 2:].mean() < model.cell_nats(up.flip(1))[:, 2:].mean() - 1
+
+
+def test_drawing_beside_given_voices_follows_the_odds_that_scoring_gives():
+    space, voices = Tokens(12, (6, 3)), 3
+    model = made(space, Tokens(13, (6, 4)))
+    rng = torch.Generator().manual_seed(0)
+    told = torch.randint(0, 13, (16, 6, 1 + voices), generator=rng) * (torch.rand(16, 6, 4, generator=rng) < 0.6)
+    told[..., 0] = 1
+    x = model.sample(16, given=told, choice=Choice(temperature=0))
+    with torch.no_grad():
+        best = model.read_frames(x, told)[1].argmax(-1)
+    hidden = told[..., 1:] == 0
+    assert hidden.any()
+    assert torch.equal(x[hidden], best[hidden])
+
+
+def test_what_others_sound_is_told_alike_in_every_key():
+    others = Others(3, 8, 2)
+    tokens = torch.tensor([[40, 1, 50], [40, 1, 50]])
+    now, before = torch.tensor([[40, 45, 50]] * 2), torch.tensor([[38, 45, 52]] * 2)
+    told = torch.tensor([[-1, 1, 47], [-1, 1, -1]])
+    told_higher = torch.tensor([[-1, 1, 52], [-1, 1, -1]])
+    moved = torch.where(tokens > 1, tokens + 5, tokens)
+    found = others(tokens, now, before, told)
+    assert torch.equal(found, others(moved, now + 5, before + 5, told_higher))
+    assert not torch.equal(found[0, 0], found[1, 0])  # the first voice hears what the last is given
+    assert torch.equal(found[0, 2], found[1, 2])  # and the last one nothing new of itself
