@@ -31,6 +31,7 @@ SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "music_jsb",
     "music_verbs",
     "music_polish",
+    "audio_codec",
     "likelihood_mnist",
     "engine_limits",
     "translation_multi30k",
