@@ -1,4 +1,4 @@
-"""Class labels of pictures and clips: names to codes, and which classes samples shall be of."""
+"""Class labels: names to codes, which classes samples shall be of, and rows held out of each alike."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from conjure.core.config import nearest
 from conjure.core.errors import ConfigError, DataError
+from conjure.core.rng import derive
 
 GOLDEN = (5**0.5 - 1) / 2
 
@@ -57,3 +58,30 @@ def wanted(given: dict[str, Any], counts: dict[str, int], n: int) -> Tensor:
         raise ConfigError(f"no class is called {str(unknown[0])!r}: {nearest(str(unknown[0]), list(counts))}")
     order = list(counts)
     return torch.tensor([order.index(str(name)) for name in names]).unsqueeze(1)
+
+
+def condition(given: dict[str, Any], counts: dict[str, int], n: int, what: str) -> Tensor | None:
+    """Class codes (N, 1) from {"label": name} or one name a sample, None for a model without classes.
+
+    Without a label the classes are spread as often as they were in training, the same way each time. what: "clips".
+    """
+    if unknown := [key for key in given if key != "label"]:
+        raise ConfigError(f"{what} take no --given {unknown[0]!r}: {nearest(unknown[0], ['label'])}")
+    if not counts:
+        if given:
+            raise ConfigError("this model was fitted without class labels, so --given label= cannot be honoured")
+        return None
+    return wanted(given, counts, n)
+
+
+def apart(labels: list[str], fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(rows to learn from, rows held out), each in order: of every label the same fraction, at least one row in all."""
+    rng, names = np.random.default_rng(derive(seed, "split")), np.array(labels)
+    held: list[np.ndarray] = []
+    for label in np.unique(names):
+        rows = rng.permutation(np.flatnonzero(names == label))
+        held.append(rows[: min(round(fraction * len(rows)), len(rows) - 1)])
+    out = np.concatenate(held)
+    if not len(out):  # so few of a label that none rounds to one row
+        out = rng.permutation(len(names))[:1]
+    return np.setdiff1d(np.arange(len(names)), out), np.sort(out)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from conjure.core.config import fill, nearest
+from conjure.core.config import fill
 from conjure.core.errors import ConfigError, DataError
 from conjure.core.space import Category, Columns, Dense
 from conjure.domains import classes
@@ -99,17 +99,8 @@ class AudioCodec:
         return Sounds(tuple(Sound(self._ended(a), self.config.rate, label) for a, label in zip(array, labels)))
 
     def condition(self, given: dict[str, Any], n: int) -> Tensor | None:
-        """Class codes (N, 1) from {"label": name} or one name a sample.
-
-        Without a label the classes are spread as often as they were in training, the same way each time.
-        """
-        if unknown := [key for key in given if key != "label"]:
-            raise ConfigError(f"sounds take no --given {unknown[0]!r}: {nearest(unknown[0], ['label'])}")
-        if not self.counts:
-            if given:
-                raise ConfigError("this model was fitted without class labels, so --given label= cannot be honoured")
-            return None
-        return classes.wanted(given, self.counts, n)
+        """Class codes (N, 1): see `classes.condition`."""
+        return classes.condition(given, self.counts, n, "sounds")
 
     def state(self) -> dict[str, Any]:
         return {"config": asdict(self.config), "length": self.length, "counts": self.counts, "short": self.short}

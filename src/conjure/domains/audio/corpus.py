@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from conjure.core.errors import DataError
-from conjure.core.rng import derive
+from conjure.domains import classes
 from conjure.domains.audio import files, rendered
 from conjure.domains.audio.checks import silent
 from conjure.domains.audio.drums import EACH, KINDS, SECONDS, drum_sounds
@@ -65,16 +65,8 @@ def split(objects: Sounds, fraction: float, seed: int) -> tuple[Sounds, Sounds]:
         at = max(1, len(one) - max(1, round(fraction * len(one))))
         parts = (replace(one, samples=part) for part in (one.samples[:at], one.samples[at:]))
         return tuple(Sounds((part,), objects.notes) for part in parts)  # type: ignore[return-value]
-    rng = np.random.default_rng(derive(seed, "split"))
-    labels = np.array([one.label for one in objects])
-    held: list[np.ndarray] = []
-    for label in np.unique(labels):
-        rows = rng.permutation(np.flatnonzero(labels == label))
-        held.append(rows[: min(round(fraction * len(rows)), len(rows) - 1)])
-    out = np.concatenate(held)
-    if not len(out):  # so few a class that none rounds to one recording
-        out = rng.permutation(len(objects))[:1]
-    return objects.take(np.setdiff1d(np.arange(len(objects)), out)), objects.take(np.sort(out))
+    kept, out = classes.apart([one.label for one in objects], fraction, seed)
+    return objects.take(kept), objects.take(out)
 
 
 def cut(objects: Sounds, start: int, stop: int) -> Sounds:

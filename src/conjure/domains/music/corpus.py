@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from conjure.core.errors import DataError
-from conjure.core.rng import derive
+from conjure.domains import classes
 from conjure.domains.music import embedded, files
 from conjure.domains.music.grids import from_grid, voiced
 from conjure.domains.music.piece import Piece, Pieces
@@ -56,16 +56,8 @@ def split(objects: Pieces, fraction: float, seed: int) -> tuple[Pieces, Pieces]:
     """(training, held-out) whole pieces, of each label the same fraction."""
     if len(objects) < 2:
         raise DataError("one piece is too few to hold some out: give at least 2, or set held_out=0")
-    rng = np.random.default_rng(derive(seed, "split"))
-    labels = np.array([p.label for p in objects])
-    held: list[np.ndarray] = []
-    for label in np.unique(labels):
-        rows = rng.permutation(np.flatnonzero(labels == label))
-        held.append(rows[: min(round(fraction * len(rows)), len(rows) - 1)])
-    out = np.concatenate(held)
-    if not len(out):  # so few a label that none rounds to one piece
-        out = rng.permutation(len(objects))[:1]
-    return objects.take(np.setdiff1d(np.arange(len(objects)), out)), objects.take(np.sort(out))
+    kept, out = classes.apart([p.label for p in objects], fraction, seed)
+    return objects.take(kept), objects.take(out)
 
 
 def cut(objects: Pieces, start: int, stop: int) -> Pieces:

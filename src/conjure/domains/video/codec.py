@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from conjure.core.config import fill, nearest
+from conjure.core.config import fill
 from conjure.core.errors import ConfigError, DataError
 from conjure.core.space import Category, Columns, Dense
 from conjure.domains import classes
@@ -120,17 +120,8 @@ class VideoCodec:
         return Clips(array.to(torch.uint8).contiguous().numpy(), labels, tuple(self.classes), rate=self.rate)
 
     def condition(self, given: dict[str, Any], n: int) -> Tensor | None:
-        """Class codes (N, 1) from {"label": name} or one name a sample.
-
-        Without a label the classes are spread as often as they were in training, the same way each time.
-        """
-        if unknown := [key for key in given if key != "label"]:
-            raise ConfigError(f"clips take no --given {unknown[0]!r}: {nearest(unknown[0], ['label'])}")
-        if not self.counts:
-            if given:
-                raise ConfigError("this model was fitted without class labels, so --given label= cannot be honoured")
-            return None
-        return classes.wanted(given, self.counts, n)
+        """Class codes (N, 1): see `classes.condition`."""
+        return classes.condition(given, self.counts, n, "clips")
 
     def state(self) -> dict[str, Any]:
         return {
