@@ -108,8 +108,9 @@ def test_a_melody_is_brought_harmonised_and_taken_home(browser: Any, served: Ser
 
 def test_each_verb_asks_for_what_it_needs(browser: Any, served: Served, tmp_path: Path):
     corpus.write(chorale(5, bars=1), tmp_path / "bar.mid")
-    page = opened(browser, served, width=390)
+    page = opened(browser, served)
     tab(page, "Compose")
+    page.set_viewport_size({"width": 390, "height": 800})  # a telephone; there tabs may hide in a menu
     chosen(page, "composer")
     bring(page, tmp_path / "bar.mid")
     expect(page.get_by_text("bar.mid").last).to_be_visible()
