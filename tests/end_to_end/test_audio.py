@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
+import torch
 
 import conjure as package
 from conjure import artifact, sampling, verbs
@@ -140,6 +142,26 @@ def test_stopped_in_the_first_run_it_goes_on_to_the_same_weights(made, kit, tmp_
     artifact.save(done, tmp_path / "a" / artifact.FIRST)
     again = fit(recipe, kit, tmp_path / "a", FitOptions(resume=True))
     assert alike(verbs.Generative(again).sample(4), made[0].sample(4))
+
+
+def test_a_slow_machine_takes_the_same_steps_to_the_same_weights(monkeypatch):
+    """Complaint: of runs of so many steps one on a busy machine ended elsewhere: the recipe's minutes counted too."""
+    clock = time.monotonic
+    words, kit, ends = [*CODEC, "codec.seconds=0.25"], drum_sounds(2), []
+    for speed in (1, 10_000):
+        monkeypatch.setattr(time, "monotonic", lambda speed=speed: speed * clock())
+        made = verbs.fit("audio", kit, recipe="codec", settings=words).artifact
+        assert made.card["metrics"]["steps"] == 4
+        ends.append(made.model.state_dict())
+    assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
+
+
+def test_steps_or_epochs_that_are_asked_for_stand_in_the_place_of_a_recipes_minutes():
+    recipe = verbs.recipe_for("audio", settings=["training.steps=5", "first.training.epochs=2"])
+    assert (recipe.training["steps"], recipe.first["training"]["epochs"]) == (5, 2)
+    assert "minutes" not in recipe.training | recipe.first["training"]
+    recipe = verbs.recipe_for("audio", settings=["training.steps=5", "training.minutes=1"])
+    assert (recipe.training["minutes"], recipe.first["training"]["minutes"]) == (1, 6.0)
 
 
 def test_minutes_are_shared_and_settings_find_their_run():

@@ -110,7 +110,8 @@ class VQ(Model):
         scale = self.gauge.square().sum(1).max().clamp(min=1e-9)
         level = (self.usual + z @ self.gauge / scale) @ self.bands + level
         hiss = self.hiss.repeat(-(-z.shape[1] // TURNS), 1)[: z.shape[1]]
-        return (plain + self.transform.inverse(level.clamp(max=LOUDEST).exp() * hiss))[:, :length], plain[:, :length]
+        whole = plain + self.transform.inverse(level.clamp(max=LOUDEST).exp() * hiss)
+        return whole[:, :length].clone(), plain[:, :length].clone()  # views would slip past sharding
 
     @torch.no_grad()
     def begin(self, x: Tensor, rng: torch.Generator) -> None:
