@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -59,8 +60,8 @@ def refine(values: np.ndarray, noisy: Counted, scale: float, *, grid: bool) -> t
         counts = noisy(np.concatenate(exact)) if exact else np.zeros(0)  # disjoint: a row adds one count in all
         pieces = iter(zip(edges, np.split(counts, np.cumsum([len(e) for e in exact])[:-1]) if exact else []))
         finer: list[Leaf] = []
-        gaps = [True, *(right.low > left.high for left, right in zip(leaves, leaves[1:])), True]
-        for leaf, whole, ends in zip(leaves, cut, zip(gaps, gaps[1:])):
+        gaps = [True, *(right.low > left.high for left, right in pairwise(leaves)), True]
+        for leaf, whole, ends in zip(leaves, cut, pairwise(gaps)):
             finer += [leaf] if whole is None else _trimmed(_children(leaf, *next(pieces)), scale, ends)
         leaves = finer
     return leaves, float(first[-1])
@@ -94,7 +95,7 @@ def bins(leaves: list[Leaf], scale: float, most: int, *, grid: bool) -> list[Lea
 
 
 def _trimmed(children: list[Leaf], scale: float, ends: tuple[bool, bool]) -> list[Leaf]:
-    """A leaf's parts without what noise alone explains at a side where no neighbour follows: bins would reach over it."""
+    """A leaf's parts without what noise alone explains where no neighbour follows, or bins would reach over it."""
     counts = np.array([leaf.count for leaf in children])
     front = _empty(counts[::-1], scale) if ends[0] else 0
     back = _empty(counts, scale) if ends[1] else 0
