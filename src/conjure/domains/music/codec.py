@@ -131,9 +131,10 @@ class MusicCodec:
         return self.form.encode(pieces if isinstance(self.form, Events) else separation.pitched(pieces))
 
     def encode_training(self, pieces: Pieces) -> Encoded:
-        """Every piece in many keys."""
+        """Every piece in many keys; of voices some conditions say less."""
         pieces = pieces if isinstance(self.form, Events) else separation.pitched(pieces)
-        return self.form.encode(pieces, self.form.shifts(len(pieces)))
+        less = {"untold": True} if isinstance(self.form, Voices) else {}
+        return self.form.encode(pieces, self.form.shifts(len(pieces)), **less)
 
     def adapt(self, pieces: Pieces) -> Pieces:
         """Held-out pieces with notes out of range moved by octaves into it."""
@@ -141,7 +142,7 @@ class MusicCodec:
 
     def decode(self, x: Tensor, rng: torch.Generator | None = None, given: dict[str, Any] | None = None) -> Pieces:
         """Pieces again, in the frames that `condition` asked for, each with its certificate."""
-        rules = Rules.of(given or {})
+        rules = self.rules(given or {})
         if isinstance(self.form, Voices):
             plans = words.plans(self.form, given or {}, len(x))
             made = [rules.certified(one, plan) for one, plan in zip(self.form.decode(x, plans), plans)]
@@ -162,7 +163,7 @@ class MusicCodec:
 
         ConfigError names an unknown or impossible word.
         """
-        rules = Rules.of(given)
+        rules = self.rules(given)
         if rules.copies and self.prints is None:
             raise ConfigError(
                 "this model keeps no fingerprints of its training pieces, so copies=no cannot be honoured"
@@ -212,14 +213,17 @@ class MusicCodec:
             return self.form.limits(given)
         if not isinstance(self.form, Voices):
             return {}
-        rules, plans = Rules.of(given), words.plans(self.form, given, n)
+        rules, plans = self.rules(given), words.plans(self.form, given, n)
         plans = plans if rows is None else [plans[row] for row in rows]
         return {"allow": rules.allow(self.form, plans)} if rules.any or plans[0].form else {}
 
+    def rules(self, given: dict[str, Any]) -> Rules:
+        """The rules that words of a condition ask for, and those that the training pieces keep."""
+        return Rules.of(given, self.form.facts.faults if isinstance(self.form, Voices) else None)
+
     def unmet(self, x: Tensor, given: dict[str, Any]) -> list[int]:
         """Rows that break a rule asked for, which are worth another draw."""
-        rules = Rules.of(given)
-        if not (rules.any or rules.copies or "instrument" in given):
+        if not (self.rules(given).asked or "instrument" in given):
             return []
         made = self.decode(x, None, given)
         return [row for row, one in enumerate(made) if any(t.startswith("does not") for t in one.certificate.values())]

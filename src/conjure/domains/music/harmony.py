@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -124,6 +126,13 @@ def collected(one: Piece) -> Piece:
     return replace(one, notes=rows, parts=tuple(one.parts[at] for at in melody), symbols=heard_in(heard, "beat"))
 
 
+def sounding(one: Piece) -> Piece:
+    """What of a piece its chords are heard in: its voices of chords, where it has some, else all of it."""
+    names = [part.name for part in one.parts]
+    places = [names.index(name) for name in VOICES if name in names]
+    return replace(one, notes=one.notes[np.isin(one.notes[:, 4], places)]) if len(places) == len(VOICES) else one
+
+
 def heard_in(one: Piece, every: str = "half") -> tuple[Symbol, ...]:
     """The chords that the voices of a piece sound, one a beat, half bar or bar at most.
 
@@ -131,9 +140,34 @@ def heard_in(one: Piece, every: str = "half") -> tuple[Symbol, ...]:
     the best path (Viterbi) over all stretches. The first quarter note of a stretch counts twice; its lowest
     pitch is the bass.
     """
-    edges = _edges(one, every)
-    weights = np.zeros((len(edges) - 1, 12))
-    low = np.zeros((len(edges) - 1, 128))
+    return agreed([one], every)
+
+
+def agreed(pieces: Sequence[Piece], every: str = "half") -> tuple[Symbol, ...]:
+    """The chords that several harmonies of one melody sound, as `heard_in`: those that cost least over all of them.
+
+    Of draws from P(harmony | melody) it is the path of least expected cost, not that of a single draw.
+    """
+    edges = _edges(max(pieces, key=lambda one: one.end), every)
+    heard = [_heard(one, edges) for one in pieces]
+    costs = np.mean([_costs(weights, bass) for weights, bass in heard], 0)
+    sounds = np.any([weights.any(1) for weights, _ in heard], 0)
+    found: list[Symbol] = []
+    for at, state in enumerate(_best_path(costs)):
+        if not sounds[at]:
+            continue
+        kind, root = NAMES[state // 12], state % 12
+        lowest = Counter(bass[at] for _, bass in heard if bass[at] in tones(Symbol(0, root, kind, root)))
+        under = lowest.most_common(1)[0][0] if lowest else root
+        symbol = Symbol(int(max(0, edges[at])), root, kind, under)
+        if not found or (symbol.root, symbol.kind, symbol.bass) != (found[-1].root, found[-1].kind, found[-1].bass):
+            found.append(symbol)
+    return tuple(found)
+
+
+def _heard(one: Piece, edges: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """Of each stretch of time the share that each pitch class sounds (n, 12), and the bass."""
+    weights, low = np.zeros((len(edges) - 1, 12)), np.zeros((len(edges) - 1, 128))
     drums = np.array([p.drums for p in one.parts], bool)
     for start, length, pitch, _, part in one.notes.tolist():
         if drums[part]:
@@ -145,20 +179,7 @@ def heard_in(one: Piece, every: str = "half") -> tuple[Symbol, ...]:
             first = max(0, min(start + length, edges[at] + TICKS) - max(start, edges[at]))
             weights[at, pitch % 12] += shared + first
             low[at, pitch] += first
-    weights = weights / np.maximum(1, weights.sum(1, keepdims=True))
-    bass = [_bass(row) for row in low]
-    costs = _costs(weights, bass)
-    path = _best_path(costs)
-    found: list[Symbol] = []
-    for at, state in enumerate(path):
-        if not weights[at].any():
-            continue
-        kind, root = NAMES[state // 12], state % 12
-        under = bass[at] if bass[at] in tones(Symbol(0, root, kind, root)) else root
-        symbol = Symbol(int(max(0, edges[at])), root, kind, under)
-        if not found or (symbol.root, symbol.kind, symbol.bass) != (found[-1].root, found[-1].kind, found[-1].bass):
-            found.append(symbol)
-    return tuple(found)
+    return weights / np.maximum(1, weights.sum(1, keepdims=True)), [_bass(row) for row in low]
 
 
 def agreement(one: Piece) -> float:
