@@ -176,6 +176,9 @@ def test_what_training_pieces_never_do_is_a_rule_until_it_is_let_be():
     assert habits.avoided(never) == {"parallel octaves": 0.0, "crossing": 0.0, "leap": 0.0}
     assert not habits.avoided({**never, "chords": 100, "chords of several": 100})  # too few to know
     assert list(habits.avoided({**never, "chords of several": 0})) == ["leap"]  # one voice alone
+    assert "parallel octaves (0 per 100 chords), " in habits.told(never)
+    assert habits.told(never).endswith("--given parallels=yes, crossing=yes, leaps=yes lets it be")
+    assert not habits.told({})
     rules = Rules.of({}, never)
     assert (rules.parallels, rules.crossing, rules.leaps) == ((0,), True, True)
     assert rules.any
