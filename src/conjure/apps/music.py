@@ -14,7 +14,7 @@ def chords() -> Recipe:
         domain="music",
         model="chords",
         objective="infilling",
-        objective_settings={"alone": 0.3, "first": 0.2},
+        objective_settings={"alone": 0.3},
         model_settings={"width": 192, "hidden": 256, "dropout": 0.2},
         training={
             "minutes": 15.0,

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from conjure.core.batch import Batch
-from conjure.core.errors import ConfigError
 from conjure.models.protocol import Model
 from conjure.objectives.protocol import Objective
 
@@ -18,24 +17,19 @@ KINDS = (0.45, 0.75)  # below the first: whole voices are shown; then all but a 
 class Infilling(Objective):
     """-E log P(x hidden | x shown, given), the mean over hidden cells, over masks of several kinds.
 
-    A share `alone` of examples show nothing, so that the model composes on its own, and a share `first` the first voice
-    alone (harmonise a melody). The others show whole voices (complete a voice), or all but a passage (fill a gap, go
-    on), or single cells at random (vary): Donahue et al. 2020 do so for texts; here x has columns that are voices.
-    Which cells are shown the model is told through its condition.
+    A share `alone` of examples show nothing, so that the model composes on its own. The others show whole voices
+    (harmonise, complete a voice), or all but a passage (fill a gap, go on), or single cells at random (vary):
+    Donahue et al. 2020 do so for texts; here x has columns that are voices. Which cells are shown the model is told
+    through its condition.
     """
 
     needs = ("informed", "mean_nats", "log_prob")
 
     @dataclass(frozen=True)
     class Config:
-        """`alone` and `first` in [0, 1], together at most 1: shares of examples that show nothing, the first voice."""
+        """`alone` in [0, 1] is the share of examples that show nothing."""
 
         alone: float = 0.5
-        first: float = 0.0
-
-        def __post_init__(self) -> None:
-            if not (self.alone >= 0 and self.first >= 0 and self.alone + self.first <= 1):
-                raise ConfigError("objective.alone and objective.first are shares, together at most 1")
 
     def __init__(self, model: Model, config: Config):
         super().__init__(model, config)
@@ -67,7 +61,5 @@ class Infilling(Objective):
         gap = (at >= first) & (at < first + draws[:, 3:4, None] * length)
         cells = batch.noise.uniform(rows, frames * voices).to(batch.x.device).view(rows, frames, voices) < share
         shown = torch.where(kind < KINDS[0], some[:, None, :], torch.where(kind < KINDS[1], ~gap, cells))
-        way = batch.noise.uniform(rows, 1).to(batch.x.device)[..., None]
-        melody = torch.arange(voices, device=batch.x.device) == 0
-        led = (way >= self.config.alone) & (way < self.config.alone + self.config.first) & (voices > 1)
-        return torch.where(led, melody, shown) & (way >= self.config.alone)
+        alone = batch.noise.uniform(rows, 1).to(batch.x.device)[..., None] < self.config.alone
+        return shown & ~alone
