@@ -14,7 +14,7 @@ from conjure.models.recurrent import Recurrent
 from conjure.models.seq2seq import Seq2Seq
 from conjure.objectives.ppo import PPO
 from conjure.objectives.returns import divergence
-from conjure.objectives.rollout import roll_out
+from conjure.objectives.rollout import repeated, roll_out
 
 STREAM, FIXED = Tokens(7, (16,), stream=True), Tokens(7, (6,), end=0)
 
@@ -330,3 +330,20 @@ def test_two_processes_draw_what_one_would():
     halves = [list(goal._minibatches(Batch(x[r::2], noise=Noise(4, "p", rank=r, world=2)))) for r in (0, 1)]
     for k, rows in enumerate(one):
         assert sorted(rows.tolist()) == sorted([2 * i + r for r in (0, 1) for i in halves[r][k].tolist()])
+
+
+def test_a_group_of_completions_is_its_own_baseline():
+    """Every token of a completion has gained what it got above the others of its prompt, and nothing else learns."""
+    goal = ppo(value="group", group=3, trace=1.0, whiten=False, kl=0.0)
+    moves = list(goal.moves(prompts(4)))
+    assert {move.player for move in moves} == {"model"}
+    assert not any(p.requires_grad for p in goal.critic.parameters())
+    with torch.no_grad():
+        play = goal._play(repeated(prompts(4), 3))
+    assert torch.equal(play.x[:3, :2], play.x[:1, :2].expand(3, 2))
+    gained = torch.zeros(play.real.shape).masked_scatter(play.real, play.gained)
+    apart = play.rewards - (play.rewards.view(4, 3).sum(1).repeat_interleave(3) - play.rewards) / 2
+    torch.testing.assert_close(gained, apart[:, None] * play.real)
+    assert goal.validate(prompts(4))["reward"].isfinite()
+    with pytest.raises(ConfigError, match=r"objective\.group is 2 or more"):
+        PPO.Config(value="group")
