@@ -49,9 +49,10 @@ class PPO(Objective):
         discount, trace: gamma and lambda of the advantages; temperature: that tokens are drawn at.
         value: "own" network, a "head" on the policy's states, or none: the mean reward of the others in a "group" of
         completions of one prompt; value_rate: factor of its learning rate; value_steps: first steps in which it alone
-        learns. group: how often a prompt is completed. no_end: taken off the reward of a completion that did not end;
-        reward_clip: rewards beyond it count as it (0 = all). whiten: advantages to mean 0 and variance 1. mix: weight
-        of the likelihood of other texts (`past`), so that nothing is forgotten (PPO-ptx; Ouyang et al. 2022, eq. 2).
+        learns; value_whole: an own network learns with all its weights also where the policy has adapters. group: how
+        often a prompt is completed. no_end: taken off the reward of a completion that did not end; reward_clip: rewards
+        beyond it count as it (0 = all). whiten: advantages to mean 0 and variance 1. mix: weight of the likelihood of
+        other texts (`past`), so that nothing is forgotten (PPO-ptx; Ouyang et al. 2022, eq. 2).
         """
 
         tokens: int = 32
@@ -66,6 +67,7 @@ class PPO(Objective):
         temperature: float = 1.0
         stop_kl: float = 0.0
         value: Literal["own", "head", "group"] = "own"
+        value_whole: bool = False
         group: int = 1
         value_rate: float = 1.0
         value_steps: int = 0
@@ -95,7 +97,9 @@ class PPO(Objective):
     def __init__(self, model: Model, config: Config):
         super().__init__(model, config)
         self.reference = reference_of(model)
-        self.critic = Critic(model if config.value == "own" else None, model.config.width, config.kl)
+        self.critic = Critic(
+            model if config.value == "own" else None, model.config.width, config.kl, config.value_whole
+        )
         if config.value == "group":
             self.critic.requires_grad_(False)  # it keeps the price alone
         self.train()

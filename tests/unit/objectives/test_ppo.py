@@ -296,6 +296,19 @@ def test_an_adapted_policy_is_its_own_reference():
     assert torch.equal(before, model.trace(play.x, None, play.real)[0])
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_value_network_of_an_adapted_policy_learns_by_adapters_or_whole(whole):
+    from conjure.nets.lora import adapters, add_lora
+
+    model = policy(STREAM)
+    add_lora(model, 4, 8.0)
+    trunk = PPO(model, PPO.Config(tokens=5, value_whole=whole)).critic.trunk
+    assert bool(adapters(trunk)) is not whole
+    assert all(p.requires_grad for p in trunk.parameters()) is whole
+    assert any(p.requires_grad for p in trunk.parameters())
+    assert adapters(model)
+
+
 @pytest.mark.parametrize("kind", [Decoder, LLM])
 @pytest.mark.parametrize("rows", [2, 6])
 def test_what_is_drawn_knows_the_adapters(kind, rows):
