@@ -25,8 +25,8 @@ from conjure.domains.music.voices import Plan, Voices
 from conjure.models.decoding import Choice
 
 DRAFTS = 8, 0.9  # a piece is chosen from: that with the fewest faults of what was asked; their temperature
-HARMONIES = 32, 1.0  # of a melody, from which its chords are heard
-NOTES_ONLY = ("parallels", "crossing", "range", "instrument")  # what is said of voices, not of chord symbols
+HARMONIES = 32, 0.7  # of a melody, from which its chords are heard
+NOTES_ONLY = ("parallels", "crossing", "leaps", "range", "instrument")  # what is said of voices, not of chord symbols
 VERBS = {Voices: ("harmonize", "continue", "fill", "vary", "interpolate"), Events: ("continue", "vary")}
 ELSE = {  # what the models of other layouts are for
     "events": "writes all instruments in one stream from left to right and knows no voices: it can continue and vary",
@@ -39,14 +39,11 @@ _OWN = {"bars": "bars stand", "meter": "meter stands", "form": "form stands"}
 
 @dataclass(frozen=True)
 class Sketch:
-    """A piece in the making: its plan, and its tokens (T, V), -1 where they are to be drawn; what was given of it, and
-    whether its key is a guess from a melody alone, which the model had better make itself.
-    """
+    """A piece in the making: its plan, and its tokens (T, V), -1 where they are to be drawn."""
 
     plan: Plan
     tokens: np.ndarray
     given: Piece | None = None
-    unsure: bool = False
 
 
 def verbs(artifact: Artifact) -> tuple[str, ...]:
@@ -179,8 +176,7 @@ def drafts(
     form, rules = _form(artifact), artifact.codec.rules(given or {})  # type: ignore[attr-defined]
     count, temperature = how
     plans, known = [sketch.plan] * count, [sketch.tokens] * count
-    unsure = sketch.unsure and not (rules.scale or rules.end or "key" in (given or {}))
-    condition = form.frame([replace(p, key=None) for p in plans] if unsure else plans, known)
+    condition = form.frame(plans, known)
     cells = condition[..., -form.voices :] - 1
     limits = {"allow": rules.allow(form, plans, cells)} if rules.any else {}
     rng = generator(seed, "compose")
@@ -209,7 +205,7 @@ def _under(artifact: Artifact, one: Piece, given: dict[str, Any] | None) -> tupl
     middle = float(np.median(top.notes[:, 2]))
     moved = 12 * round(((low + high) / 2 - middle) / 12) if not low <= middle <= high else 0
     others = [name_of(form, v) for v in range(1, form.voices)]
-    return replace(_hidden(artifact, top.transposed(int(moved)), others, given), unsure=True), int(moved)
+    return _hidden(artifact, top.transposed(int(moved)), others, given), int(moved)
 
 
 def _melody(one: Piece) -> Piece:

@@ -12,7 +12,7 @@ from torch import Tensor
 from conjure.core.config import fill
 from conjure.core.errors import ConfigError
 from conjure.core.space import Dense, Space, Tokens
-from conjure.domains.music import checks, features, leading, separation, words
+from conjure.domains.music import checks, features, habits, leading, separation, words
 from conjure.domains.music.copies import Prints
 from conjure.domains.music.events import ASKING as EVENT_WORDS
 from conjure.domains.music.events import EventFacts, Events, Wishes
@@ -98,6 +98,7 @@ class MusicCodec:
             form = PASSAGES[config.layout].learn(pieces, step, config.frames, transpose)
         else:
             form = Voices.learn(pieces, step, config.voices, config.frames, transpose)
+            notes = (*notes, *filter(None, [habits.told(form.facts.faults)]))
         prints = Prints.of(pieces, form.heard) if config.prints else None
         return cls(config, form, notes, prints)
 
@@ -114,6 +115,8 @@ class MusicCodec:
         }
         if isinstance(self.form, Voices | Sets):
             width = TICKS // self.config.step
+            if isinstance(self.form, Voices):
+                found["kept"] = lambda: habits.told(self.form.facts.faults)  # type: ignore[union-attr]
             found["frames"] = lambda one: 0 if all(p.drums for p in one.parts) else -(-one.end // width)
         return found
 

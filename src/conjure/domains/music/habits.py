@@ -38,3 +38,12 @@ def avoided(counts: dict[str, int]) -> dict[str, float]:
     """The faults that pieces avoid, with their rates: with 95 % confidence rarer than RARE."""
     doubt = {kind: 100 * DOUBT / counts[CHORDS if kind == "leap" else PAIRS] for kind in rates(counts)}
     return {kind: rate for kind, rate in rates(counts).items() if rate + doubt[kind] <= RARE}
+
+
+def told(counts: dict[str, int]) -> str:
+    """In a sentence what samples are kept from, "" where it is nothing."""
+    if not (found := avoided(counts)):
+        return ""
+    rates_ = ", ".join(f"{kind} ({rate:.2g} per 100 chords)" for kind, rate in found.items())
+    words = ", ".join(f"{name}=yes" for name in dict.fromkeys(RULES[kind] for kind in found))
+    return f"what the training pieces avoid is not drawn: {rates_}; --given {words} lets it be"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -140,25 +139,42 @@ def heard_in(one: Piece, every: str = "half") -> tuple[Symbol, ...]:
     the best path (Viterbi) over all stretches. The first quarter note of a stretch counts twice; its lowest
     pitch is the bass.
     """
-    return agreed([one], every)
+    edges = _edges(one, every)
+    return _written(*_states(one, edges), edges)
 
 
 def agreed(pieces: Sequence[Piece], every: str = "half") -> tuple[Symbol, ...]:
-    """The chords that several harmonies of one melody sound, as `heard_in`: those that cost least over all of them.
+    """The chords that most of several harmonies of one melody sound: of each stretch of time the commonest root, of
+    those with it the commonest kind and bass.
 
-    Of draws from P(harmony | melody) it is the path of least expected cost, not that of a single draw.
+    Of draws from P(harmony | melody) this is the answer that is most often right, where a single draw is as often right
+    as two draws agree (a vote for least Bayes risk, Kumar and Byrne 2004).
     """
     edges = _edges(max(pieces, key=lambda one: one.end), every)
-    heard = [_heard(one, edges) for one in pieces]
-    costs = np.mean([_costs(weights, bass) for weights, bass in heard], 0)
-    sounds = np.any([weights.any(1) for weights, _ in heard], 0)
+    states, bass = (np.stack(some) for some in zip(*(_states(one, edges) for one in pieces)))  # (pieces, n)
+    chosen, under = np.full(len(edges) - 1, -1), np.full(len(edges) - 1, -1)
+    for at in np.flatnonzero((states >= 0).any(0)):
+        found, low = states[states[:, at] >= 0, at], bass[states[:, at] >= 0, at]
+        root = np.bincount(found % 12).argmax()
+        low, found = low[found % 12 == root], found[found % 12 == root]
+        chosen[at] = np.bincount(found).argmax()
+        under[at] = np.bincount(low[found == chosen[at]] + 1).argmax() - 1
+    return _written(chosen, under, edges)
+
+
+def _states(one: Piece, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each stretch of time its chord, 12 kind + root, -1 for silence, and its bass; each (n,)."""
+    weights, bass = _heard(one, edges)
+    path = np.array(_best_path(_costs(weights, bass)))
+    return np.where(weights.any(1), path, -1), np.array(bass)
+
+
+def _written(states: np.ndarray, bass: np.ndarray, edges: np.ndarray) -> tuple[Symbol, ...]:
+    """Symbols of chords, one where they change."""
     found: list[Symbol] = []
-    for at, state in enumerate(_best_path(costs)):
-        if not sounds[at]:
-            continue
-        kind, root = NAMES[state // 12], state % 12
-        lowest = Counter(bass[at] for _, bass in heard if bass[at] in tones(Symbol(0, root, kind, root)))
-        under = lowest.most_common(1)[0][0] if lowest else root
+    for at in np.flatnonzero(states >= 0).tolist():
+        kind, root, low = NAMES[states[at] // 12], int(states[at] % 12), int(bass[at])
+        under = low if low in tones(Symbol(0, root, kind, root)) else root
         symbol = Symbol(int(max(0, edges[at])), root, kind, under)
         if not found or (symbol.root, symbol.kind, symbol.bass) != (found[-1].root, found[-1].kind, found[-1].bass):
             found.append(symbol)

@@ -45,18 +45,22 @@ def given_sounds(known: Tensor) -> Tensor:
     return torch.where(begun < 0, SILENT, known.gather(1, begun.clamp(min=0))).clamp(min=SILENT)
 
 
-def parallel(before: Tensor, all_before: Tensor, others: tuple[list[Any], tuple[int, ...]], vocab: int) -> Tensor:
-    """Which tokens (N, vocab) would make parallels with a voice already written. others: those, and the intervals."""
-    tokens = torch.arange(vocab)
+def parallel(at: Any, others: list[tuple[int, Tensor]], intervals: tuple[int, ...], vocab: int) -> Tensor:
+    """Which tokens (N, vocab) would make parallels with a voice whose note is known; intervals from the later voice up.
+
+    at: where writing is (`models/chords.py`); others: voices with what they sound (N,).
+    """
+    tokens, before = torch.arange(vocab), at.before[:, at.voice]
     moved = (tokens >= LOWEST) & (tokens != before[:, None]) & (before >= LOWEST)[:, None]
     bad = torch.zeros_like(moved)
-    for u, now in others[0]:
-        was = all_before[:, u]
+    for u, now in others:
+        was, up = at.before[:, u], 1 if u < at.voice else -1
         there = (was >= LOWEST) & (now >= LOWEST) & (now != was)
-        first = (was - before) % 12
-        perfect = there & torch.isin(first, torch.tensor(others[1]))
-        same = ((now[:, None] - tokens) % 12 == first[:, None]) & ((tokens > before[:, None]) == (now > was)[:, None])
-        bad |= moved & same & perfect[:, None]
+        first = (was - before) * up % 12
+        perfect = there & torch.isin(first, torch.tensor(intervals))
+        same = (now[:, None] - tokens) * up % 12 == first[:, None]
+        along = (tokens > before[:, None]) == (now > was)[:, None]
+        bad |= moved & same & along & perfect[:, None]
     return bad
 
 

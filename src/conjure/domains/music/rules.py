@@ -122,7 +122,7 @@ class Rules:
             if sounds is not None:
                 others += [(u, sounds[rows, at.frame, u]) for u in range(v + 1, form.voices)]
             if self.parallels:
-                found.append(~masks.parallel(before, at.before, (others, self.parallels), form.vocab))
+                found.append(~masks.parallel(at, others, self.parallels, form.vocab))
             if self.crossing:
                 found.append(~masks.crossed(before, v, others, form.vocab))
             if self.leaps:

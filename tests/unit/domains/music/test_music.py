@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from conjure.core.errors import ConfigError, DataError
-from conjure.domains.music import checks, features, habits, leading, words
+from conjure.domains.music import checks, features, habits, leading, masks, words
 from conjure.domains.music.codec import MusicCodec
 from conjure.domains.music.grids import from_grid, phases, to_tokens, voiced
 from conjure.domains.music.piece import TICKS, Part, Pieces, find_key, piece
@@ -176,6 +177,9 @@ def test_what_training_pieces_never_do_is_a_rule_until_it_is_let_be():
     assert habits.avoided(never) == {"parallel octaves": 0.0, "crossing": 0.0, "leap": 0.0}
     assert not habits.avoided({**never, "chords": 100, "chords of several": 100})  # too few to know
     assert list(habits.avoided({**never, "chords of several": 0})) == ["leap"]  # one voice alone
+    assert "parallel octaves (0 per 100 chords), " in habits.told(never)
+    assert habits.told(never).endswith("--given parallels=yes, crossing=yes, leaps=yes lets it be")
+    assert not habits.told({})
     rules = Rules.of({}, never)
     assert (rules.parallels, rules.crossing, rules.leaps) == ((0,), True, True)
     assert rules.any
@@ -184,6 +188,19 @@ def test_what_training_pieces_never_do_is_a_rule_until_it_is_let_be():
     free = Rules.of(dict.fromkeys(LED, "yes"), never)
     assert not free.any
     assert Rules.of({}) == Rules()
+
+
+@pytest.mark.parametrize("voice", [0, 1])
+@pytest.mark.parametrize("upper", [67, 60])
+def test_the_mask_of_parallels_is_what_is_counted_afterwards(voice, upper):
+    """Two voices a fifth, an octave, a fourth, a unison apart; one has gone up: every note the other may go on with."""
+    for lower in (upper - 7, upper - 12, upper - 5, upper):
+        start, other = torch.tensor([[upper, lower]]), torch.tensor([(upper, lower)[1 - voice] + 2])
+        at = SimpleNamespace(voice=voice, before=start)
+        masked = masks.parallel(at, [(1 - voice, other)], (0, 7), 128)[0]
+        for pitch in range(40, 90):
+            ways = [[upper, pitch], [lower, int(other)]] if voice == 0 else [[upper, int(other)], [lower, pitch]]
+            assert bool(masked[pitch]) == bool(leading.parallels(two(*ways)))
 
 
 def test_rules_that_hold_unasked_are_in_the_certificate_and_in_the_notes():
