@@ -33,6 +33,8 @@ SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "music_leading",
     "music_polish",
     "audio_codec",
+    "audio_critic",
+    "audio_levels",
     "likelihood_mnist",
     "engine_limits",
     "translation_multi30k",

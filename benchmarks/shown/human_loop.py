@@ -8,8 +8,9 @@ from shown.cells import cell
 
 ROWS = {
     "accuracy, fresh answers": "accuracy",
-    "the same, all raters alike": "unweighted",
-    "gained by trust": "gained",
+    "the same, heads at the end alone": "end",
+    "TRL 1.12.0's RewardTrainer on the same judgements as pairs": "chain",
+    "gained": "gained",
     "Bayes ceiling": "ceiling",
     "share of the ceiling": "share",
     "calibration error": "ece",

@@ -43,15 +43,15 @@ def _sentiment(axis: plt.Axes, found: dict[str, Any]) -> None:
         name: (m["kl"]["value"], m["positive"]["value"], m["judged"]["value"]) for name, m in found["methods"].items()
     }
     before = points.pop("before")
-    curves["dpo"] = [before, points["dpo"]]
-    curves["best of n"] = [before, *(point for name, point in points.items() if name.startswith("best"))]
+    curves["dpo"] = [points["dpo"]]
+    curves["best of n"] = [point for name, point in points.items() if name.startswith("best")]
     for name, curve in curves.items():
-        kl, positive, judged = zip(*sorted([before, *curve]))
+        kl, positive, judged = zip(before, *curve)
         label = name if " " in name else name.upper()
         axis.plot(kl, positive, color=colours[name], label=label, marker=".")
         axis.plot(kl, judged, color=colours[name], linestyle=":")
     axis.set(xlabel="nats a sentence from the writer", ylabel="share positive (dotted: judge)")
-    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(0.45, 0.55), fontsize=8)
+    axis.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=8, columnspacing=1)
 
 
 def _rounds(axis: plt.Axes, found: dict[str, Any]) -> None:

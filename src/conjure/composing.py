@@ -1,4 +1,7 @@
-"""What a musician asks of a model of voices: go on, harmonise, fill in, vary, go from one piece to another."""
+"""What a musician asks of a model of scores: go on, harmonise, fill in, vary, go from one piece to another.
+
+Voices are written here; what a model of events does of all this is in `improvising.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from conjure import improvising
 from conjure.artifact import Artifact
 from conjure.core.config import nearest
 from conjure.core.errors import ConfigError, DataError
 from conjure.core.rng import generator
 from conjure.domains.music import harmony, leading, words
+from conjure.domains.music.events import Events
 from conjure.domains.music.grids import SILENT
 from conjure.domains.music.piece import PART, TICKS, Part, Piece, piece
 from conjure.domains.music.separation import separate
@@ -22,6 +27,13 @@ from conjure.models.decoding import Choice
 DRAFTS = 8, 0.9  # a piece is chosen from: that with the fewest faults of what was asked; their temperature
 HARMONIES = 32, 0.7  # of a melody, from which its chords are heard
 NOTES_ONLY = ("parallels", "crossing", "leaps", "range", "instrument")  # what is said of voices, not of chord symbols
+VERBS = {Voices: ("harmonize", "continue", "fill", "vary", "interpolate"), Events: ("continue", "vary")}
+ELSE = {  # what the models of other layouts are for
+    "events": "writes all instruments in one stream from left to right and knows no voices: it can continue and vary",
+    "melodies": "knows passages by their codes: `conjure interpolate` leads from one to another",
+    "rolls": "makes whole pictures of four bars: `conjure sample` draws them",
+    "sets": "knows which keys sound and not whose they are: `conjure sample` and `conjure score` are for it",
+}
 _OWN = {"bars": "bars stand", "meter": "meter stands", "form": "form stands"}
 
 
@@ -34,8 +46,15 @@ class Sketch:
     given: Piece | None = None
 
 
+def verbs(artifact: Artifact) -> tuple[str, ...]:
+    """What can be asked of an artifact here, by the names of the command line."""
+    return next((known for form, known in VERBS.items() if isinstance(getattr(artifact.codec, "form", None), form)), ())
+
+
 def go_on(artifact: Artifact, one: Piece, bars: int, given: dict[str, Any] | None = None, seed: int = 0) -> Piece:
-    """The piece with so many more bars in its last metre."""
+    """The piece with so many more bars, by a model of voices in its last metre."""
+    if isinstance(getattr(artifact.codec, "form", None), Events):
+        return improvising.go_on(artifact, one, bars, given, seed)
     form = _form(artifact)
     known = _whole(form, one)
     size = one.meters[-1][1] * 4 * form.step // one.meters[-1][2]
@@ -100,7 +119,12 @@ def lead_sheet(
 def vary(
     artifact: Artifact, one: Piece, share: float = 0.5, given: dict[str, Any] | None = None, seed: int = 0
 ) -> Piece:
-    """The piece with about a share of its beats written anew, all voices of a beat together; the others stay."""
+    """The piece with about a share of its beats written anew, all voices of a beat together; the others stay.
+
+    A model of events writes whole bars.
+    """
+    if isinstance(getattr(artifact.codec, "form", None), Events):
+        return improvising.vary(artifact, one, share, given, seed)
     if not 0 < share <= 1:
         raise ConfigError(f"share is {share:g}; it should be above 0 and at most 1")
     form = _form(artifact)
@@ -209,7 +233,9 @@ def name_of(form: Voices, voice: int) -> str:
 def _form(artifact: Artifact) -> Voices:
     form = getattr(artifact.codec, "form", None)
     if not isinstance(form, Voices) or artifact.model.given is None:
-        raise ConfigError("this needs a model of voices: conjure fit music DIR -o OUT, with its default recipe")
+        layout = getattr(artifact.codec.config, "layout", "")  # type: ignore[attr-defined]
+        why = f"a model of {layout} {ELSE[layout]}; for the rest " if layout in ELSE else ""
+        raise ConfigError(f"{why}this needs a model of voices: conjure fit music DIR -o OUT, with its default recipe")
     return form
 
 

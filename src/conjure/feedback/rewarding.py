@@ -36,14 +36,15 @@ LEAST = 6  # prompts: some to learn from, some to stop by, some to report on
 PARTS = (0.1, 0.15)  # of the prompts: to stop and calibrate by, to report on
 TRAINING = {"epochs": 12.0, "batch": 16, "rate": 3e-4, "decay": 0.01, "warmup": 0.05, "schedule": "cosine"}
 TRAINING |= {"clip": 1.0, "patience": 4, "threads": 1, "checkpoint_seconds": 1e9, "device": "auto"}
+MODEL = {"reads": "both"}  # 63 % of held-out pairs of people told, 60 % by the state at the end alone
 REFERENCES = 256  # texts that rewards are settled on
 
 
 @dataclass(frozen=True)
 class Learning:
     """members of the ensemble, each from prompts drawn anew; weights of criteria in the score (ranks alone without);
-    settings: "objective.form=list", "training.lora.rank=16" ...; parts of the prompts to stop and calibrate by, and to
-    report on.
+    settings: "objective.form=list", "training.lora.rank=16", "model.reads=end" ...; parts of the prompts to stop and
+    calibrate by, and to report on.
     """
 
     members: int = 1
@@ -68,8 +69,8 @@ def fit_reward(
     parts = _split(whole, how)
     rows = [encoded(part, codec) for part in parts]
     weights = _weights(whole.criteria, how.weights)
-    nested = assign({"objective": {}, "training": dict(TRAINING)}, how.settings)
-    settings = {"family": recipe.model, "settings": recipe.model_settings, "weights": weights}
+    nested = assign({"model": dict(MODEL), "objective": {}, "training": dict(TRAINING)}, how.settings)
+    settings = nested["model"] | {"family": recipe.model, "settings": recipe.model_settings, "weights": weights}
     settings |= {"criteria": list(whole.criteria), "members": how.members}
     made = Recipe("answers", "reward", "ranking", {"writer": recipe.domain}, settings, **_named(nested), seed=how.seed)
     model = artifacts.build_model(made, codec)

@@ -23,33 +23,41 @@ ROWS = 64  # texts read at a time
 
 
 class Judge(nn.Module):
-    """One trunk with its head, which starts at N(0, 1 / (width + 1)): first rewards are of the order of one."""
+    """One trunk with its head, which starts at N(0, 1 / (width + 1)): first rewards are of the order of one.
 
-    def __init__(self, trunk: Autoregression, count: int):
+    reads: "end", the state at the last real token, or "both", beside it the mean of all real ones.
+    """
+
+    def __init__(self, trunk: Autoregression, count: int, reads: str = "end"):
         super().__init__()
-        self.trunk = trunk
-        width = trunk.config.width
+        self.trunk, self.reads = trunk, reads
+        width = trunk.config.width * (2 if reads == "both" else 1)
         self.head = nn.Linear(width, count)
         nn.init.normal_(self.head.weight, std=1 / math.sqrt(width + 1))
         nn.init.zeros_(self.head.bias)
         if isinstance(trunk.head, nn.Module):  # a judge writes nothing
             trunk.head.requires_grad_(False)
 
-    def forward(self, x: Tensor, last: Tensor) -> Tensor:
-        """(B, C) off the state at place `last` (B,) of x (B, T)."""
+    def forward(self, x: Tensor, real: Tensor) -> Tensor:
+        """(B, C) off the states of the real tokens, real (B, T), of x (B, T)."""
         hidden = self.trunk._hidden(x, None)
+        last = (real * torch.arange(x.shape[1], device=x.device)).amax(1)
         state = hidden[torch.arange(len(x), device=x.device), last].float()
         with torch.autocast(x.device.type, enabled=False):  # of two alike texts the difference is what counts
+            if self.reads == "both":
+                share = real.float() / real.sum(1, keepdim=True).clamp(min=1)
+                state = torch.cat([state, (share[:, None] @ hidden.float())[:, 0]], 1)
             return self.head(state)
 
 
 class Reward(Model):
     """r(text) for texts of a stream, (B, C) for C criteria, read off the state at the last real token.
 
-    Stiennon et al. 2020, section 3.4. Several members, learnt apart, are one model: their mean is the reward, their
-    spread how little is known (Coste et al. 2024). `settle` moves the rewards of reference texts to mean 0 and scale 1,
-    which a policy's prices then refer to; `slope` is by how much odds of preference grow with a difference of scores.
-    log_prob is the criteria's weighted mean: an energy, not a probability.
+    Stiennon et al. 2020, section 3.4; the head may also read the mean of a text's states. Several members, learnt
+    apart, are one model: their mean is the reward, their spread how little is known (Coste et al. 2024). `settle` moves
+    the rewards of reference texts to mean 0 and scale 1, which a policy's prices then refer to; `slope` is by how much
+    odds of preference grow with a difference of scores. log_prob is the criteria's weighted mean: an energy, not a
+    probability.
     """
 
     spaces: ClassVar = (Tokens,)
@@ -58,13 +66,16 @@ class Reward(Model):
 
     @dataclass(frozen=True)
     class Config:
-        """family and settings are those of the trunk; criteria: names; weights: what each counts in the score."""
+        """family and settings are those of the trunk; criteria: names; weights: what each counts in the score; reads:
+        the state at the end of a text, or both that and the mean of all its states.
+        """
 
         family: Literal["decoder", "recurrent", "llm"] = "decoder"
         settings: dict[str, Any] = field(default_factory=dict)
         weights: tuple[float, ...] = (1.0,)
         criteria: tuple[str, ...] = ()
         members: int = 1
+        reads: Literal["end", "both"] = "end"
 
         def __post_init__(self) -> None:
             if self.members < 1:
@@ -87,7 +98,9 @@ class Reward(Model):
         super().__init__(space, given, config)
         family, count = TRUNKS[config.family], len(config.weights)
         settings = fill(family.Config, config.settings, "model.settings")
-        self.judges = nn.ModuleList(Judge(family(space, None, settings), count) for _ in range(config.members))
+        self.judges = nn.ModuleList(
+            Judge(family(space, None, settings), count, config.reads) for _ in range(config.members)
+        )
         for name, value in (("middle", 0.0), ("spread", 1.0)):
             self.register_buffer(name, torch.full((config.members, count), value))
         self.register_buffer("slope", torch.ones(()))
@@ -106,9 +119,9 @@ class Reward(Model):
         real = torch.ones_like(x, dtype=torch.bool) if mask is None else mask.bool()
         count = x.shape[1]
         x, real = x.flatten(0, 1), real.flatten(0, 1)
-        last = (real * torch.arange(x.shape[1], device=x.device)).amax(1)
-        width = int(last.max()) + 1 if len(x) else 1
-        raw = torch.stack([judge(x[:, :width], last) for judge in self.judges])  # (M, B K, C)
+        width = int((real * torch.arange(1, x.shape[1] + 1, device=x.device)).max()) if len(x) else 1
+        x, real = x[:, : max(1, width)], real[:, : max(1, width)]
+        raw = torch.stack([judge(x, real) for judge in self.judges])  # (M, B K, C)
         found = (raw - self.middle[:, None]) / self.spread[:, None] * real.any(1, keepdim=True)
         return found.unflatten(1, (-1, count))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -17,7 +17,7 @@ from conjure.objectives.everywhere import total, world
 from conjure.objectives.protocol import Move, Objective
 from conjure.objectives.reference import reference_of
 from conjure.objectives.returns import divergence, masked_mean, surrogate
-from conjure.objectives.rollout import Rollout, release, roll_out
+from conjure.objectives.rollout import Rollout, release, repeated, roll_out
 
 Reward = Callable[[Rollout], Tensor]
 
@@ -104,11 +104,8 @@ class GRPO(Objective):
         c = self.config
         if self.reward is None:
             raise ConfigError("GRPO needs a reward, a function of completions: see `conjure text align`")
-        again = {
-            k: v.repeat_interleave(c.group, 0) for k in ("x", "mask", "given") if (v := getattr(batch, k)) is not None
-        }
         end = None if c.end < 0 else c.end
-        made = roll_out(self.model, replace(batch, **again), c.tokens, Choice(c.temperature), end)
+        made = roll_out(self.model, repeated(batch, c.group), c.tokens, Choice(c.temperature), end)
         release(self.model)
         return made, self.reward(made).to(made.x.device, torch.float32)
 

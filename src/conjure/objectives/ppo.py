@@ -17,8 +17,8 @@ from conjure.models.protocol import Model
 from conjure.objectives.everywhere import mean, total
 from conjure.objectives.protocol import Move, Objective
 from conjure.objectives.reference import reference_of
-from conjure.objectives.returns import advantages, divergence, masked_mean, surrogate, whiten
-from conjure.objectives.rollout import Rollout, release, roll_out
+from conjure.objectives.returns import advantages, divergence, masked_mean, others, surrogate, whiten
+from conjure.objectives.rollout import Rollout, release, repeated, roll_out
 from conjure.objectives.value import Critic
 
 Reward = Callable[[Rollout], Tensor]
@@ -47,10 +47,12 @@ class PPO(Objective):
         batch; stop_kl: nats a token from the old policy at which a batch's epochs end (0 = never).
         kl: price of a nat away from the reference, adapted towards `kl_target` nats an episode where that is above 0.
         discount, trace: gamma and lambda of the advantages; temperature: that tokens are drawn at.
-        value: "own" network, or a "head" on the policy's states; value_rate: factor of its learning rate; value_steps:
-        first steps in which it alone learns. no_end: taken off the reward of a completion that did not end;
-        reward_clip: rewards beyond it count as it (0 = all). whiten: advantages to mean 0 and variance 1. mix: weight
-        of the likelihood of other texts (`past`), so that nothing is forgotten (PPO-ptx; Ouyang et al. 2022, eq. 2).
+        value: "own" network, a "head" on the policy's states, or none: the mean reward of the others in a "group" of
+        completions of one prompt; value_rate: factor of its learning rate; value_steps: first steps in which it alone
+        learns; value_whole: an own network learns with all its weights also where the policy has adapters. group: how
+        often a prompt is completed. no_end: taken off the reward of a completion that did not end; reward_clip: rewards
+        beyond it count as it (0 = all). whiten: advantages to mean 0 and variance 1. mix: weight of the likelihood of
+        other texts (`past`), so that nothing is forgotten (PPO-ptx; Ouyang et al. 2022, eq. 2).
         """
 
         tokens: int = 32
@@ -64,7 +66,9 @@ class PPO(Objective):
         trace: float = 0.95
         temperature: float = 1.0
         stop_kl: float = 0.0
-        value: Literal["own", "head"] = "own"
+        value: Literal["own", "head", "group"] = "own"
+        value_whole: bool = False
+        group: int = 1
         value_rate: float = 1.0
         value_steps: int = 0
         end: int = -1
@@ -74,8 +78,12 @@ class PPO(Objective):
         mix: float = 0.0
 
         def __post_init__(self) -> None:
-            if min(self.tokens, self.epochs, self.minibatches) < 1:
-                raise ConfigError("objective.tokens, .epochs and .minibatches are at least 1")
+            if min(self.tokens, self.epochs, self.minibatches, self.group) < 1:
+                raise ConfigError("objective.tokens, .epochs, .minibatches and .group are at least 1")
+            if self.value == "group" and self.group < 2:
+                raise ConfigError(
+                    "objective.value=group compares completions of a prompt: objective.group is 2 or more"
+                )
             if not (self.clip > 0 and self.value_clip > 0 and self.temperature > 0):
                 raise ConfigError("objective.clip, .value_clip and .temperature are above 0")
             if min(self.kl, self.kl_target, self.stop_kl, self.no_end, self.reward_clip, self.mix) < 0:
@@ -89,7 +97,11 @@ class PPO(Objective):
     def __init__(self, model: Model, config: Config):
         super().__init__(model, config)
         self.reference = reference_of(model)
-        self.critic = Critic(model if config.value == "own" else None, model.config.width, config.kl)
+        self.critic = Critic(
+            model if config.value == "own" else None, model.config.width, config.kl, config.value_whole
+        )
+        if config.value == "group":
+            self.critic.requires_grad_(False)  # it keeps the price alone
         self.train()
 
     def train(self, mode: bool = True) -> PPO:
@@ -106,6 +118,7 @@ class PPO(Objective):
         c = self.config
         if c.mix and self.past is None:
             raise ConfigError("objective.mix needs texts to remember: align with --remember FILE")
+        batch = repeated(batch, c.group)
         with torch.no_grad():
             play = self._play(batch)
         first = int(self.critic.steps) == 0
@@ -128,13 +141,14 @@ class PPO(Objective):
                         "model", loss + self._remembered(batch), play.metrics | {"moved": moved, "clipped": outside}
                     )
                     play.metrics = {}
-                yield Move("critic", self._value_loss(part, states.detach(), count))
+                if c.value != "group":
+                    yield Move("critic", self._value_loss(part, states.detach(), count))
                 if c.stop_kl and float(moved) > c.stop_kl:
                     return
 
     def validate(self, batch: Batch) -> dict[str, Tensor]:
         """Minus the mean reward of completions of held-out prompts, less what their distance costs; and both."""
-        play = self._play(batch)
+        play = self._play(repeated(batch, self.config.group))
         reward, kl = play.rewards.mean(), play.kl.mean()
         return {"loss": self.critic.price * kl - reward, "reward": reward, "kl": kl}
 
@@ -162,8 +176,11 @@ class PPO(Objective):
         release(self.model)
         old, states = self.model.trace(x, given, real, c.temperature)
         reference, _ = self.reference.trace(x, given, real, c.temperature)
-        values = self.critic.values(x, given, real, states)
         scores = self._scores(rollout)
+        if c.value == "group":
+            values = others(scores, c.group)[:, None].expand(real.shape)[real]
+        else:
+            values = self.critic.values(x, given, real, states)
         kept = torch.isfinite(scores)
         if not total(kept.sum()):
             raise TrainingError("the reward is not a number for any completion of a batch: mend the reward")

@@ -51,6 +51,18 @@ def advantages(
     return out, (out + values) * real
 
 
+def others(rewards: Tensor, group: int) -> Tensor:
+    """The mean of the known rewards of a prompt's other completions, (B group,) as rewards; 0 where there is none.
+
+    It does not hang on the reward it is taken off, so that a gradient stays as it is on average (Kool et al. 2019).
+    """
+    table = rewards.view(-1, group)
+    known = torch.isfinite(table)
+    filled = table.nan_to_num(0.0, 0.0, 0.0) * known
+    count = known.sum(1, keepdim=True) - known.int()
+    return ((filled.sum(1, keepdim=True) - filled) / count.clamp(min=1)).flatten()
+
+
 def surrogate(log_probs: Tensor, old: Tensor, gained: Tensor, clip: float) -> Tensor:
     """-min(r A, clip(r, 1 - clip, 1 + clip) A), elementwise, r = exp(log_probs - old) (Schulman et al. 2017, eq. 7)."""
     ratio = (log_probs - old).exp()

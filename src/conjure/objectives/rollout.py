@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -56,6 +56,12 @@ def roll_out(model: Model, batch: Batch, tokens: int, choice: Choice, end: int |
             break
         logits = model.read(token[:, None], reading)  # type: ignore[operator]
     return Rollout(torch.cat(x, 1), torch.cat(real, 1), ended, batch)
+
+
+def repeated(batch: Batch, group: int) -> Batch:
+    """Each prompt `group` times, one below the other."""
+    again = {k: v.repeat_interleave(group, 0) for k in ("x", "mask", "given") if (v := getattr(batch, k)) is not None}
+    return replace(batch, **again)
 
 
 def release(model: Model) -> None:

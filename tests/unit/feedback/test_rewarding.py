@@ -17,6 +17,7 @@ from conjure.feedback.audit import Audit, bayes, calibration
 from conjure.feedback.opinions import Ranked
 from conjure.feedback.rewarding import Learning, fit_reward, reward_of
 from conjure.feedback.tables import encoded, table, told_apart
+from conjure.models.reward import Reward
 
 NAN = math.nan
 QUICK = ("training.epochs=30", "training.rate=0.003", "training.patience=0")
@@ -175,3 +176,29 @@ def test_a_judge_of_adapters_is_merged_and_the_writer_stays_as_it_was(writer):
     judge, _ = fit_reward(decoder, rankings(12, 1), {}, how)
     assert set(judge.model.judges[0].trunk.state_dict()) == set(decoder.model.state_dict())
     assert all(torch.equal(v, before[k]) for k, v in writer.model.state_dict().items())
+
+
+@pytest.mark.parametrize("reads", ["end", "both"])
+def test_a_reward_is_of_the_real_tokens_alone(writer, reads):
+    space = writer.model.space
+    settings = {"family": "recurrent", "settings": writer.recipe.model_settings, "reads": reads}
+    torch.manual_seed(0)
+    model = Reward(space, None, Reward.Config(**settings)).eval()
+    x = torch.randint(space.vocab, (3, 2, 9))
+    mask = torch.arange(9).expand(3, 2, 9) < torch.tensor([[9, 4], [5, 5], [2, 7]])[..., None]
+    found = model.rewards(x, mask)
+    other = torch.where(mask, x, (x + 1) % space.vocab)
+    torch.testing.assert_close(model.rewards(other, mask), found)
+    judge, row = model.judges[0], x[0, 1, :4]
+    states = judge.trunk._hidden(row[None], None)[0]
+    read = states[-1] if reads == "end" else torch.cat([states[-1], states.mean(0)])
+    torch.testing.assert_close(found[0, 1], judge.head(read))
+
+
+def test_what_a_head_reads_is_a_setting(writer):
+    how = Learning(settings=("training.epochs=1", "model.reads=end"))
+    judge, _ = fit_reward(writer, rankings(12), {}, how)
+    assert judge.model.config.reads == "end"
+    assert (
+        fit_reward(writer, rankings(12), {}, Learning(settings=("training.epochs=1",)))[0].model.config.reads == "both"
+    )

@@ -14,7 +14,7 @@ from conjure.models.recurrent import Recurrent
 from conjure.models.seq2seq import Seq2Seq
 from conjure.objectives.ppo import PPO
 from conjure.objectives.returns import divergence
-from conjure.objectives.rollout import roll_out
+from conjure.objectives.rollout import repeated, roll_out
 
 STREAM, FIXED = Tokens(7, (16,), stream=True), Tokens(7, (6,), end=0)
 
@@ -296,6 +296,19 @@ def test_an_adapted_policy_is_its_own_reference():
     assert torch.equal(before, model.trace(play.x, None, play.real)[0])
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_value_network_of_an_adapted_policy_learns_by_adapters_or_whole(whole):
+    from conjure.nets.lora import adapters, add_lora
+
+    model = policy(STREAM)
+    add_lora(model, 4, 8.0)
+    trunk = PPO(model, PPO.Config(tokens=5, value_whole=whole)).critic.trunk
+    assert bool(adapters(trunk)) is not whole
+    assert all(p.requires_grad for p in trunk.parameters()) is whole
+    assert any(p.requires_grad for p in trunk.parameters())
+    assert adapters(model)
+
+
 @pytest.mark.parametrize("kind", [Decoder, LLM])
 @pytest.mark.parametrize("rows", [2, 6])
 def test_what_is_drawn_knows_the_adapters(kind, rows):
@@ -330,3 +343,20 @@ def test_two_processes_draw_what_one_would():
     halves = [list(goal._minibatches(Batch(x[r::2], noise=Noise(4, "p", rank=r, world=2)))) for r in (0, 1)]
     for k, rows in enumerate(one):
         assert sorted(rows.tolist()) == sorted([2 * i + r for r in (0, 1) for i in halves[r][k].tolist()])
+
+
+def test_a_group_of_completions_is_its_own_baseline():
+    """Every token of a completion has gained what it got above the others of its prompt, and nothing else learns."""
+    goal = ppo(value="group", group=3, trace=1.0, whiten=False, kl=0.0)
+    moves = list(goal.moves(prompts(4)))
+    assert {move.player for move in moves} == {"model"}
+    assert not any(p.requires_grad for p in goal.critic.parameters())
+    with torch.no_grad():
+        play = goal._play(repeated(prompts(4), 3))
+    assert torch.equal(play.x[:3, :2], play.x[:1, :2].expand(3, 2))
+    gained = torch.zeros(play.real.shape).masked_scatter(play.real, play.gained)
+    apart = play.rewards - (play.rewards.view(4, 3).sum(1).repeat_interleave(3) - play.rewards) / 2
+    torch.testing.assert_close(gained, apart[:, None] * play.real)
+    assert goal.validate(prompts(4))["reward"].isfinite()
+    with pytest.raises(ConfigError, match=r"objective\.group is 2 or more"):
+        PPO.Config(value="group")

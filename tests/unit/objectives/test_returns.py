@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from conjure.objectives.returns import advantages, masked_mean, surrogate, whiten
+from conjure.objectives.returns import advantages, masked_mean, others, surrogate, whiten
 
 
 def test_advantages_by_hand():
@@ -49,3 +49,9 @@ def test_the_surrogate_is_clipped_by_hand():
     assert surrogate(old + 0.5, old, gain, 0.2).item() == pytest.approx(-1.2)  # a gain no further than 1 + clip
     assert surrogate(old - 0.5, old, -gain, 0.2).item() == pytest.approx(0.8)
     assert surrogate(old + 0.5, old, -gain, 0.2).item() == pytest.approx(torch.tensor(0.5).exp().item())  # in full
+
+
+def test_others_of_a_group_by_hand():
+    nan = float("nan")
+    rewards = torch.tensor([1.0, 2.0, 6.0, 5.0, nan, 7.0, nan, nan, 3.0])
+    assert others(rewards, 3).tolist() == [4.0, 3.5, 1.5, 7.0, 6.0, 5.0, 3.0, 3.0, 0.0]

@@ -15,7 +15,7 @@ from conjure.core.space import Dense, Space, Tokens
 from conjure.domains.music import checks, features, habits, leading, separation, words
 from conjure.domains.music.copies import Prints
 from conjure.domains.music.events import ASKING as EVENT_WORDS
-from conjure.domains.music.events import EventFacts, Events
+from conjure.domains.music.events import EventFacts, Events, Wishes
 from conjure.domains.music.harmony import collected
 from conjure.domains.music.passages import Melodies, Rolls, Span
 from conjure.domains.music.piece import TICKS, Piece, Pieces
@@ -189,6 +189,16 @@ class MusicCodec:
             raise ConfigError(f"{ruled[0]} is a rule, laid over notes as they are drawn; wishes are conditions")
         plans = self._wished(asked)
         return self.form.frame(plans)[:, : max(plan.frames for plan in plans)]
+
+    @property
+    def end(self) -> int | None:
+        """The token between pieces, where they are one stream of events."""
+        return self.form.end if isinstance(self.form, Events) else None
+
+    def own_spelling(self) -> Wishes:
+        """Between wishes, pieces and the tokens of events, the only layout that is a stream."""
+        assert isinstance(self.form, Events)
+        return Wishes(self.form, self.config.length)
 
     def answered(self, x: Tensor, asked: list[Any], rows: list[int]) -> Pieces:
         """Pieces of rows (B, T, V), each of which one of the wishes was for: rows says which."""
