@@ -31,7 +31,9 @@ def lines(found: dict[str, Any]) -> list[str]:
             else f"{who}: "
         )
         + f"overlap with the test part {sum(one['overlap'].values()) / len(one['overlap']):.3f} (mean of "
-        f"{len(one['overlap'])} statistics), {one['without a copied run']:.1%} without a copied run"
+        f"{len(one['overlap'])} statistics), "
+        + (f"scale consistency {one['scale consistency']:.2f}, " if "scale consistency" in one else "")
+        + f"{one['without a copied run']:.1%} without a copied run"
         for who, one in costs.items()
     ]
     return [*made, "", "; ".join(told) + ".", "", "`python benchmarks/music_leading.py`"]
