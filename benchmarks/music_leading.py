@@ -136,7 +136,9 @@ def sides(made: Any, pieces: Pieces, parts: dict[str, Pieces], spent: float | No
     """What is said of samples beside their faults."""
     found = {} if spent is None else {"nats a quarter note": spent}
     copied = music_verbs.copies(pieces, parts["train"], made.codec.form.heard)
-    return {**found, "overlap": overlaps(pieces, parts["test"]), "without a copied run": copied}
+    scale = float(np.nanmean([features.scale_consistency(one) for one in pieces]))
+    statistics = {"overlap": overlaps(pieces, parts["test"]), "scale consistency": scale}
+    return {**found, **statistics, "without a copied run": copied}
 
 
 if __name__ == "__main__":

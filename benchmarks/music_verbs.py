@@ -1,21 +1,22 @@
 """Music beside its peers: a hidden voice filled in, voice leading, copies, speeds of reading, writing, rendering.
 
 One model of voices (the default recipe) learns the 229 training chorales of the JSB split (sixteenths). On the 77 test
-chorales each voice in turn is hidden and filled in from the other three, notes taken greedily; accuracy is the share of
-frames whose pitch is Bach's, with a bootstrap interval over pieces. Beside it: an n-gram that backs off over what the
-other voices sound and this one sounded before, in no key; and an LSTM (the recurrent family, 2 x 256) over the voices
-interleaved, the hidden one last in each frame, so that it knows the past and the others' present: the same chorales in
-the same keys, as many minutes of learning, its own notes read back, taken greedily too. 200 free samples: parallel
-fifths and octaves per 100 chords beside Bach's own rate on the test part; the share that has no run of 16 notes in
-common with training, in any key. A second model learns 66 short tunes (the first of `folk` with at most 32 bars) and
-writes 66: self-BLEU of both. Chord symbols written to the test chorales' sopranos, one a half bar at most, are compared
-with those heard in Bach's four voices, beside the likeliest symbol for what the melody sounds there (counted on the
-training chorales, in no key). Speeds are CPU-seconds of one thread: reading 1,000 MIDI files beside pretty_midi;
-quarter notes written a second, one piece at a time and 16 side by side; the time to the first frame; sound, as a share
-of its length.
+chorales each voice in turn is hidden and filled in from the other three, notes taken greedily, the density of notes
+untold; accuracy is the share of frames whose pitch is Bach's, with a bootstrap interval over pieces. Beside it: an
+n-gram that backs off over what the other voices sound and this one sounded before, in no key; and an LSTM (the
+recurrent family, 2 x 256) over the voices interleaved, the hidden one last in each frame, so that it knows the past and
+the others' present: the same chorales in the same keys, as many minutes of learning, its own notes read back, taken
+greedily too. 200 free samples: the share that has no run of 16 notes in common with training, in any key (their voice
+leading: `music_leading.py`). A second model learns 66 short tunes (the first of `folk` with at most 32 bars) and writes
+66: self-BLEU of both. Chord symbols written to the test chorales' sopranos, one a half bar at most, are compared with
+those heard in Bach's four voices, beside the likeliest symbol for what the melody sounds there (counted on the training
+chorales, in no key), with 95 % bootstrap intervals over pieces. Speeds are CPU-seconds of one thread: reading 1,000
+MIDI files beside pretty_midi; quarter notes written a second, one piece at a time and 16 side by side; the time to the
+first frame; sound, as a share of its length.
 
-Usage: OMP_NUM_THREADS=1 taskset -c 0 python benchmarks/music_verbs.py [--steps 1500]
-(about 75 minutes; a stopped fit goes on from benchmarks/.runs)
+Usage: OMP_NUM_THREADS=1 taskset -c 0 python benchmarks/music_verbs.py [--steps 700] [--only PART ...]
+(about 45 CPU-minutes; a stopped fit goes on from benchmarks/.runs. --only measures some parts anew: reading, voices,
+lstm, copies, symbols, tunes, speed; the others stay as they are, "measured" says at which commit each was)
 """
 
 from __future__ import annotations
@@ -42,9 +43,10 @@ from conjure import catalog, composing, sampling
 from conjure.apps.music import APP
 from conjure.core.config import fill as filled_settings
 from conjure.core.space import Tokens
-from conjure.domains.music import checks, corpus, harmony, leading
+from conjure.domains.music import checks, corpus, harmony
 from conjure.domains.music.piece import START, TICKS, Piece, Pieces, bar_lines, piece
 from conjure.domains.music.sound import seconds, to_wav
+from conjure.domains.music.voices import DENSITY
 from conjure.domains.protocol import Encoded
 from conjure.fitting import FitOptions, fit
 from conjure.metrics.musical import self_bleu
@@ -97,6 +99,7 @@ def filled(made: Any, pieces: Pieces) -> tuple[list[np.ndarray], np.ndarray]:
     form = made.codec.form
     encoded = made.codec.encode(pieces)
     x, mask, given = encoded.x.long(), encoded.mask, encoded.given.long()
+    given[..., DENSITY] = 0
     truth = sounding(x, 2)
     accuracy = []
     for voice in range(form.voices):
@@ -188,7 +191,7 @@ def melodies(one: Piece, size: int) -> tuple[list[int], list[tuple[int, ...]], i
     return ticks, [tuple(sorted({(int(p) - tonic) % 12 for p in s[:, 2]})) for s in sounds], tonic
 
 
-def symbols(made: Any, train: Pieces, test: Pieces, size: int = 48) -> dict[str, dict[str, float]]:
+def symbols(made: Any, train: Pieces, test: Pieces, size: int = 48) -> dict[str, dict[str, dict[str, float]]]:
     """Shares of half bars whose chord has Bach's root, and root and kind, by the model and by counts."""
     counts: dict[tuple[int, ...], Counter[tuple[int, str]]] = defaultdict(Counter)
     for one in train:
@@ -197,10 +200,11 @@ def symbols(made: Any, train: Pieces, test: Pieces, size: int = 48) -> dict[str,
             for key in (keys, keys[:1], ()):
                 counts[key][(root - tonic) % 12, kind] += 1
     right: dict[str, list[tuple[bool, bool]]] = {"conjure": [], "counts": []}
-    room = made.codec.form.facts.frames * TICKS // made.codec.form.step
+    room, lengths = made.codec.form.facts.frames * TICKS // made.codec.form.step, []
     for whole in test:  # of the longest chorale the model can write a part
         one = replace(whole, notes=whole.notes[whole.notes[:, START] + whole.notes[:, 1] <= room])
         ticks, sounds, tonic = melodies(one, size)
+        lengths.append(len(ticks))
         sheet = composing.lead_sheet(made, replace(one, notes=one.voice(0), parts=one.parts[:1]))
         roots, kinds = standing(harmony.heard_in(one), ticks)
         for row, (root, kind) in enumerate(zip(*standing(sheet.symbols, ticks))):
@@ -209,7 +213,11 @@ def symbols(made: Any, train: Pieces, test: Pieces, size: int = 48) -> dict[str,
             root, kind = likely.most_common(1)[0][0]
             same = (root + tonic) % 12 == roots[row]
             right["counts"].append((same, same and kind == kinds[row]))
-    return {who: dict(zip(("root", "root and kind"), np.mean(found, 0).tolist())) for who, found in right.items()}
+    names = ("root", "root and kind")
+    return {
+        who: {name: share(np.array(found)[:, k], np.array(lengths)) for k, name in enumerate(names)}
+        for who, found in right.items()
+    }
 
 
 def standing(found: Any, ticks: list[int]) -> tuple[list[int], list[str]]:
@@ -259,12 +267,6 @@ def ngram(train: np.ndarray, test: np.ndarray, voice: int) -> np.ndarray:
                 break
         right.append(last == int(frame[voice]))
     return np.array(right)
-
-
-def faults(pieces: Any) -> dict[str, float]:
-    chords = sum(len(np.unique(p.notes[:, 0])) for p in pieces)
-    found = Counter(f.kind for p in pieces for f in leading.parallels(p))
-    return {kind: 100 * found[kind] / chords for kind in leading.KINDS.values()}
 
 
 def copies(made: Any, train: Pieces, heard: Any) -> float:
@@ -330,38 +332,63 @@ def reading(pieces: Pieces) -> dict[str, dict[str, float]]:
     return found
 
 
+def voices(made: Any, parts: dict[str, Pieces]) -> dict[str, Any]:
+    """A hidden voice filled in by the model and by an n-gram."""
+    accuracy, test = filled(made, parts["test"])
+    encoded = made.codec.encode(parts["train"])
+    train = sounding(encoded.x.long(), 2)[encoded.mask.any(2)].numpy()
+    return shares(made, parts, {"conjure": accuracy, "n-gram": [ngram(train, test, v) for v in range(test.shape[1])]})
+
+
+def by_lstm(made: Any, parts: dict[str, Pieces], steps: int, budget: float) -> dict[str, Any]:
+    """The same by an LSTM that learns as long."""
+    place = stage.ROOT / "benchmarks" / ".runs" / f"lstm-{steps}.safetensors"
+    model, spent = lstm(made, parts["train"], budget, place)
+    return {**shares(made, parts, {"LSTM": written(model, made, parts["test"])}), "CPU-s of the LSTM": spent}
+
+
+def shares(made: Any, parts: dict[str, Pieces], rights: dict[str, list[np.ndarray]]) -> dict[str, Any]:
+    """Shares of right frames of each hidden voice, under each name."""
+    lengths = made.codec.encode(parts["test"]).mask.any(2).sum(1).numpy()
+    return {"hidden voice": {who: [share(right, lengths) for right in found] for who, found in rights.items()}}
+
+
+def copied(made: Any, parts: dict[str, Pieces]) -> dict[str, float]:
+    """The shares of free samples and of Bach's that have no copied run."""
+    sides = {"conjure": sampling.sample(made, SAMPLES, seed=1), "Bach": parts["test"]}
+    return {who: copies(some, parts["train"], made.codec.form.heard) for who, some in sides.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=1500)
-    steps = parser.parse_args().steps
+    parser.add_argument("--steps", type=int, default=700)
+    names = ("reading", "voices", "lstm", "copies", "symbols", "tunes", "speed")
+    parser.add_argument("--only", nargs="+", choices=names, default=names)
+    asked = parser.parse_args()
     torch.set_num_threads(1)
     whole, _ = corpus.read(stage.SHARED / "jsb-chorales-16th.json")
     parts = {n: Pieces(tuple(p for p in whole if p.name.startswith(n))) for n in ("train", "valid", "test")}
-    result: dict[str, Any] = {"reading": reading(parts["train"])}
-    print(result, flush=True)
-    made, result["CPU-s"] = composer(parts["train"], steps)
-    accuracy, test = filled(made, parts["test"])
-    train = sounding(made.codec.encode(parts["train"]).x.long(), 2)[
-        made.codec.encode(parts["train"]).mask.any(2)
-    ].numpy()
-    grams = [ngram(train, test, v) for v in range(test.shape[1])]
-    place = stage.ROOT / "benchmarks" / ".runs" / f"lstm-{steps}.safetensors"
-    model, result["CPU-s of the LSTM"] = lstm(made, parts["train"], result["CPU-s"], place)
-    lengths = made.codec.encode(parts["test"]).mask.any(2).sum(1).numpy()
-    rights = {"conjure": accuracy, "LSTM": written(model, made, parts["test"]), "n-gram": grams}
-    result["hidden voice"] = {who: [share(right, lengths) for right in found] for who, found in rights.items()}
-    print(result["hidden voice"], flush=True)
-    samples = sampling.sample(made, SAMPLES, seed=1)
-    result["faults per 100 chords"] = {"conjure": faults(samples), "Bach": faults(parts["test"])}
-    result["without a copied run"] = {
-        "conjure": copies(samples, parts["train"], made.codec.form.heard),
-        "Bach": copies(parts["test"], parts["train"], made.codec.form.heard),
+    made, spent = composer(parts["train"], asked.steps)
+    ways: dict[str, Any] = {
+        "reading": lambda: {"reading": reading(parts["train"])},
+        "voices": lambda: voices(made, parts),
+        "lstm": lambda: by_lstm(made, parts, asked.steps, spent),
+        "copies": lambda: {"without a copied run": copied(made, parts)},
+        "symbols": lambda: {"chord symbols": symbols(made, parts["train"], parts["test"])},
+        "tunes": lambda: {"66 tunes": tunes(asked.steps)},
+        "speed": lambda: {"speed": speeds(made, parts["test"])},
     }
-    result["chord symbols"] = symbols(made, parts["train"], parts["test"])
-    result["66 tunes"] = tunes(steps)
-    result["speed"] = speeds(made, parts["test"])
-    stage.write("music_verbs", {"steps": steps, **result})
-    print(json.dumps(result, indent=1))
+    path = stage.RESULTS / "music_verbs.json"
+    before = json.loads(path.read_text("utf-8")) if path.exists() and set(asked.only) < set(names) else {}
+    measured = before.pop("measured", {name: before.get("commit", "") for name in names if before})
+    result = {**{k: v for k, v in before.items() if k not in stage.facts()}, "steps": asked.steps, "CPU-s": spent}
+    for name in asked.only:
+        found = ways[name]()
+        print(name, json.dumps(found, indent=1), flush=True)
+        if "hidden voice" in found:
+            found["hidden voice"] = {**result.get("hidden voice", {}), **found["hidden voice"]}
+        result, measured = {**result, **found}, {**measured, name: stage.facts()["commit"]}
+        stage.write("music_verbs", {**result, "measured": measured})
 
 
 if __name__ == "__main__":

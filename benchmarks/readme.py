@@ -30,6 +30,7 @@ SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "forecasting_etth1",
     "music_jsb",
     "music_verbs",
+    "music_leading",
     "music_polish",
     "audio_codec",
     "audio_critic",

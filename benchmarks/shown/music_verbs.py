@@ -21,11 +21,6 @@ def lines(found: dict[str, Any]) -> list[str]:
         made.append(
             f"| {name} | " + " | ".join(f"{v['mean']:.3f} ({v['low']:.3f}-{v['high']:.3f})" for v in shares) + " |"
         )
-    faults = [
-        f"{kind} per 100 chords {found['faults per 100 chords']['conjure'][kind]:.2f} (Bach "
-        f"{found['faults per 100 chords']['Bach'][kind]:.2f})"
-        for kind in ("parallel fifths", "parallel octaves")
-    ]
     whole, speed, few = found["without a copied run"], found["speed"], found["66 tunes"]
     reads = [
         f"files {name} {v['times faster']:.0f} times as fast as pretty_midi" for name, v in found["reading"].items()
@@ -33,9 +28,12 @@ def lines(found: dict[str, Any]) -> list[str]:
     chords = found["chord symbols"]
     told = (
         "Chord symbols to a soprano, one a half bar at most: Bach's root in "
-        + ", ".join(f"{v['root']:.1%} ({who})" for who, v in chords.items()),
-        f"free samples: {', '.join(faults)}",
-        f"{whole['conjure']:.1%} without a run of 16 training notes in any key (Bach: {whole['Bach']:.1%})",
+        + ", ".join(
+            f"{v['root']['mean']:.1%} ({who}, {v['root']['low']:.1%}-{v['root']['high']:.1%})"
+            for who, v in chords.items()
+        ),
+        f"{whole['conjure']:.1%} of free samples without a run of 16 training notes in any key (Bach: "
+        f"{whole['Bach']:.1%})",
         f"a model of 66 short tunes: self-BLEU {few['self-BLEU']:.3f}, the tunes' own {few['of the data']:.3f} "
         f"({few['ratio']:.2f} times)",
         f"{speed['quarter notes a second, one']:.0f} quarter notes written a CPU-second alone",
@@ -45,4 +43,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"reading {', '.join(reads)}",
     )
     made += ["", "; ".join(told) + "."]
+    older = {name: commit for name, commit in found["measured"].items() if commit != found["commit"]}
+    if older:
+        made += ["", "Measured at other commits: " + ", ".join(f"{n} ({c})" for n, c in older.items()) + "."]
     return [*made, "", "`python benchmarks/music_verbs.py`"]

@@ -15,7 +15,7 @@ def chords() -> Recipe:
         model="chords",
         objective="infilling",
         objective_settings={"alone": 0.3},
-        model_settings={"width": 192, "hidden": 256, "dropout": 0.2},
+        model_settings={"width": 192, "hidden": 256, "dropout": 0.2, "home": 2},  # voices.KEY
         training={
             "minutes": 15.0,
             "batch": 16,

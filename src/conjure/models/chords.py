@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -56,7 +56,8 @@ class Chords(Model):
     @dataclass(frozen=True)
     class Config:
         """marks: tokens that are no heights, 1 (silence) or 2 (and "goes on"). sets: a frame is a set of notes,
-        written from the highest down and filled up with 0.
+        written from the highest down and filled up with 0. home: which column of the condition says the key, as
+        `nets/chords.py: degrees` counts it; -1: none does.
         """
 
         cell: Literal["gru", "lstm"] = "gru"
@@ -66,6 +67,7 @@ class Chords(Model):
         dropout: float = 0.3
         marks: int = 2
         sets: bool = False
+        home: int = -1
 
     @classmethod
     def refuses(cls, space: Space, given: Space | None, config: Chords.Config) -> str | None:
@@ -75,6 +77,8 @@ class Chords(Model):
             return "Chords models grids of tokens, frames by voices, without an end"
         if config.marks not in (1, 2) or (config.sets and config.marks != 1):
             return "model.marks is 1 or 2, and 1 where model.sets is true"
+        if config.home >= 0 and (given is None or config.home >= given.shape[1] - space.shape[1]):  # type: ignore[union-attr]
+            return "model.home is a column of the condition before those of the voices, or -1"
         if given is not None and (len(given.shape) != 2 or given.shape[1] < space.shape[1]):  # type: ignore[union-attr]
             return "Chords takes a condition frame by frame, whose last columns are the voices"
         return None
@@ -82,11 +86,11 @@ class Chords(Model):
     def __init__(self, space: Tokens, given: Tokens | None, config: Chords.Config):
         super().__init__(space, given, config)
         c, voices, vocab = config, space.shape[1], space.vocab
-        self.reader = FrameReader(voices, vocab, c.width, c.marks)
+        self.reader = FrameReader(voices, vocab, c.width, c.marks, c.home >= 0)
         self.periods = nn.ModuleList(Tables(1, p, c.width) for p in PERIODS)
         self.ahead = None if given is None else Ahead(given.shape[1], given.vocab, c.width)
         self.trunk = Recurrence(c.cell, c.layers, c.width)
-        self.writer = NoteWriter(voices, vocab, (2 * c.width, c.hidden), c.marks, c.dropout)
+        self.writer = NoteWriter(voices, vocab, (2 * c.width, c.hidden), (c.marks, c.home >= 0), c.dropout)
         self.drop = Shared(c.dropout)
 
     def log_prob(self, x: Tensor, given: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
@@ -168,28 +172,30 @@ class Chords(Model):
         sounded = torch.zeros_like(before)
         earlier, state = sounded, None
         ahead = None if given is None or self.ahead is None else self.ahead(given)
+        home = self.home(given, (n, frames))
         last = frames if given is None else _last((given[..., :-voices] > 0).any(2), frames)
         for t in range(last):
-            entered = self.entered((before, sounded, earlier), t, None if ahead is None else ahead[:, t : t + 1])
+            past = (before, sounded, earlier, home[:, t : t + 1])
+            entered = self.entered(past, t, None if ahead is None else ahead[:, t : t + 1])
             y, state = self.trunk(entered, state)
             found = torch.cat([y, entered], 2)[:, 0]
             kept = None if given is None else given[:, t, -voices:] - 1
             moment = Moment(rows.start, t, 0, x, torch.zeros_like(sounded[:, 0]), sounded[:, 0])
-            self._write_frame(moment, found, kept, (*how, rng))
+            self._write_frame(moment, (found, home[:, t]), kept, (*how, rng))
             before, earlier, sounded = x[:, t : t + 1], sounded, moment.now.unsqueeze(1)
         return x
 
     def _write_frame(
-        self, moment: Moment, state: Tensor, kept: Tensor | None, how: tuple[Choice, Allow | None, Any]
+        self, moment: Moment, state: tuple[Tensor, Tensor], kept: Tensor | None, how: tuple[Choice, Allow | None, Any]
     ) -> None:
-        """The notes of one frame, into moment.x and moment.now."""
-        choice, allow, rng = how
-        entered, sums = self.writer.begin(state)
+        """The notes of one frame, into moment.x and moment.now. state: that of the frame, and its home."""
+        (choice, allow, rng), home = how, state[1]
+        entered, sums = self.writer.begin(state[0])
         near = torch.zeros_like(moment.now[:, 0])
         told = torch.full_like(moment.now, -1) if kept is None else kept
         for v in range(moment.x.shape[2]):
             before = moment.before[:, v]
-            frame = (moment.x[:, moment.frame], moment.now, moment.before, told)
+            frame = (moment.x[:, moment.frame], moment.now, moment.before, told, home)
             logits = self.writer.next(v, (entered, sums), frame)
             if self.config.sets:
                 logits = logits.masked_fill(self.barred(near[:, None, None], v)[:, 0, 0], -torch.inf)
@@ -201,7 +207,7 @@ class Chords(Model):
             moment.x[:, moment.frame, v] = token
             near = torch.where(token == 1, before, token) if self.config.marks > 1 else token
             moment.now[:, v] = near
-            sums = sums + self.writer.note(v, token, near)
+            sums = sums + self.writer.note(v, token, near, home)
 
     def _nats(self, x: Tensor, given: Tensor | None, mask: Tensor | None) -> Tensor:
         """-log P of the cells of examples that fit in memory side by side."""
@@ -226,7 +232,8 @@ class Chords(Model):
         now = sounding(x, self.config.marks)
         sounded, earlier = _later(now, 0), _later(_later(now, 0), 0)
         ahead = None if given is None or self.ahead is None else self.ahead(given)
-        entered = self.entered((_later(x, self.writer.vocab), sounded, earlier), 0, ahead)
+        past = (_later(x, self.writer.vocab), sounded, earlier, self.home(given, x.shape[:2]))
+        entered = self.entered(past, 0, ahead)
         return self.trunk(self.drop(entered))[0], entered
 
     def read_frames(self, x: Tensor, given: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -234,13 +241,20 @@ class Chords(Model):
         y, entered = self.read_states(x, given)
         now = sounding(x, self.config.marks)
         told = torch.full_like(x, -1) if given is None else given[..., -x.shape[2] :] - 1
-        logits = self.writer(self.drop(torch.cat([y, entered], 2)), x, now, _later(now, 0), told)
+        around = (now, _later(now, 0), told, self.home(given, x.shape[:2]))
+        logits = self.writer(self.drop(torch.cat([y, entered], 2)), x, around)
         if self.config.sets:
             near = torch.cat([torch.zeros_like(x[..., :1]), x[..., :-1]], 2)
             logits = logits.masked_fill(self.barred(near, None), -torch.inf)
         return y, logits
 
-    def entered(self, past: tuple[Tensor, Tensor, Tensor], start: int, ahead: Tensor | None) -> Tensor:
+    def home(self, given: Tensor | None, shape: Sequence[int]) -> Tensor:
+        """What the condition says of the key, (B, T); 0 where it says nothing."""
+        if given is None or self.config.home < 0:
+            return torch.zeros(*shape, dtype=torch.long, device=self.device)
+        return given[..., self.config.home]
+
+    def entered(self, past: tuple[Tensor, ...], start: int, ahead: Tensor | None) -> Tensor:
         """What the trunk is shown of frames from `start` on, (B, T, D)."""
         x = self.reader(*past)
         if ahead is not None:

@@ -50,7 +50,7 @@ def read(model: Chords, tokens: Tensor, writing: Writing) -> Tensor:
         voice, near = len(writing.frame), token
         if model.config.marks > 1:
             near = torch.where(token == 1, writing.past[1][:, 0, voice], token)
-        writing.sums = writing.sums + model.writer.note(voice, token, near)
+        writing.sums = writing.sums + model.writer.note(voice, token, near, _home(model, writing, len(tokens)))
         writing.frame.append((token, near))
         if len(writing.frame) == model.space.shape[1]:  # type: ignore[union-attr]
             x, now = (torch.stack(column, 1).unsqueeze(1) for column in zip(*writing.frame))
@@ -61,7 +61,8 @@ def read(model: Chords, tokens: Tensor, writing: Writing) -> Tensor:
     before = writing.past[1][:, 0]
     rest = [(torch.zeros_like(before[:, 0]),) * 2] * (before.shape[1] - voice)
     x, now = (torch.stack(column, 1) for column in zip(*writing.frame, *rest))
-    logits = model.writer.next(voice, (writing.entered, writing.sums), (x, now, before, _told(writing, before)))
+    frame = (x, now, before, _told(writing, before), _home(model, writing, len(tokens)))
+    logits = model.writer.next(voice, (writing.entered, writing.sums), frame)
     if model.config.sets:
         near = now[:, voice - 1] if voice else now[:, 0]
         logits = logits.masked_fill(model.barred(near[:, None, None], voice)[:, 0, 0], -torch.inf)
@@ -75,11 +76,19 @@ def _told(writing: Writing, before: Tensor) -> Tensor:
     return writing.given[:, min(writing.count, writing.given.shape[1] - 1), -before.shape[1] :] - 1
 
 
+def _home(model: Chords, writing: Writing, n: int) -> Tensor:
+    """What the condition says of this frame's key, (N,)."""
+    if writing.given is None:
+        return model.home(None, (n,))
+    return model.home(writing.given[:, min(writing.count, writing.given.shape[1] - 1)], (n,))
+
+
 def _turn(model: Chords, writing: Writing) -> None:
     """Go on to the next frame; past the last one its condition stands still, and nothing is asked of it."""
     t = writing.count
     ahead = None if writing.ahead is None else writing.ahead[:, min(t, writing.ahead.shape[1] - 1)].unsqueeze(1)
-    entered = model.entered(writing.past, t, ahead)
+    home = _home(model, writing, len(writing.past[0])).unsqueeze(1)
+    entered = model.entered((*writing.past, home), t, ahead)
     y, writing.state = model.trunk(entered, writing.state)
     writing.entered, writing.sums = model.writer.begin(torch.cat([y, entered], 2)[:, 0])
 

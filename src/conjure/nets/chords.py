@@ -16,6 +16,7 @@ REACH = 24  # semitones from a note to those it says something about
 HOLD = 1  # the token "goes on", where there are two marks
 SWAY = 4.0  # how many nats a weight of `Motions` is worth: rare cells are moved by few steps of training
 LEAP = 24  # the widest step of a voice that is told from wider ones
+DEGREES = 25  # of the scale, in major and minor, and none
 PERIODS = (8, 6)  # frames: places are known modulo these, where no condition tells them
 
 
@@ -79,25 +80,37 @@ class Ahead(nn.Module):
         return here + later.flip(1)
 
 
-class FrameReader(nn.Module):
-    """The frames before as vectors: tokens, what sounded, and by which step each voice came there.
+def degrees(x: Tensor, home: Tensor, marks: int) -> Tensor:
+    """Of each token the degree of the scale, from 1 (major) and 13 (minor); 0 for silence and where home is 0, unknown.
 
-    Shapes: before, sounded and earlier (B, T, V), result (B, T, D).
+    home - 1 is 12 mode + the tonic's class, counted in tokens. Shapes: x (..., V), home (...), result (..., V).
+    """
+    known = (x >= marks) & (home > 0).unsqueeze(-1)
+    at = (home - 1).clamp(min=0).unsqueeze(-1)
+    return torch.where(known, (x - at) % 12 + at // 12 * 12 + 1, 0)
+
+
+class FrameReader(nn.Module):
+    """The frames before as vectors: tokens, what sounded, its degrees, and by which step each voice came there.
+
+    Shapes: before, sounded and earlier (B, T, V), home (B, T), result (B, T, D).
     """
 
-    def __init__(self, voices: int, vocab: int, width: int, marks: int):
+    def __init__(self, voices: int, vocab: int, width: int, marks: int, keyed: bool):
         super().__init__()
+        self.degrees = Tables(voices, DEGREES, width) if keyed else None
         self.vocab, self.marks = vocab, marks
         self.tokens = Tables(voices, vocab + 1, width)
         self.sounds = Tables(voices, vocab + 1, width) if marks > 1 else None
         self.steps = Tables(voices, 2 * LEAP + 2, width)
 
-    def forward(self, before: Tensor, sounded: Tensor, earlier: Tensor) -> Tensor:
+    def forward(self, before: Tensor, sounded: Tensor, earlier: Tensor, home: Tensor) -> Tensor:
         """`before` holds `vocab` where there was no frame; sounded is its sounding tokens, earlier the frame before."""
         both = (sounded >= self.marks) & (earlier >= self.marks) & (before < self.vocab)
         steps = torch.where(both, (sounded - earlier).clamp(-LEAP, LEAP) + LEAP + 1, 0)
         x = self.tokens(before) + self.steps(steps)
-        return x if self.sounds is None else x + self.sounds(sounded)
+        x = x if self.sounds is None else x + self.sounds(sounded)
+        return x if self.degrees is None else x + self.degrees(degrees(sounded, home, self.marks))
 
 
 class Others(nn.Module):
@@ -215,15 +228,18 @@ class NoteWriter(nn.Module):
     before, and from the note of the voice written just before, so that a step learnt in one key is known in all.
     """
 
-    def __init__(self, voices: int, vocab: int, sizes: tuple[int, int], marks: int, dropout: float):
+    def __init__(self, voices: int, vocab: int, sizes: tuple[int, int], marks: tuple[int, bool], dropout: float):
+        """marks: tokens that are no heights, and whether the key is told."""
         super().__init__()
-        inputs, hidden = sizes
+        (inputs, hidden), (marks, keyed) = sizes, marks
         self.others = Others(voices, hidden, marks) if marks > 1 else None
         self.motions = Motions(voices, marks) if marks > 1 else None
         self.vocab, self.marks, self.span = vocab, marks, 2 * REACH + 1
         self.enter = nn.Linear(inputs, hidden)
         self.written = Tables(voices, vocab, hidden)
         self.heard = Tables(voices, vocab, hidden) if marks > 1 else None
+        self.degrees = Tables(voices, DEGREES, hidden) if keyed else None
+        self.head_degrees = nn.Linear(hidden, 12) if keyed else None
         self.scale = nn.Parameter(torch.ones(voices, hidden))
         self.shift = nn.Parameter(torch.zeros(voices, hidden))
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(2))
@@ -231,56 +247,73 @@ class NoteWriter(nn.Module):
         self.head = nn.Linear(hidden, vocab)
         self.head_steps = nn.Linear(hidden, 2 * self.span)
         self.drop = Shared(dropout)
-        for head in (self.head, self.head_steps):
+        for head in filter(None, (self.head, self.head_steps, self.head_degrees)):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
 
-    def forward(self, state: Tensor, x: Tensor, now: Tensor, before: Tensor, told: Tensor) -> Tensor:
-        """Logits (B, T, V, vocab) of x (B, T, V), whose sounding tokens are `now`; `before` sounded a frame earlier,
-        `told` are tokens that are given, -1 elsewhere.
+    def forward(self, state: Tensor, x: Tensor, around: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+        """Logits (B, T, V, vocab) of x (B, T, V). around: its sounding tokens, those a frame earlier, tokens that are
+        given, -1 elsewhere, each (B, T, V), and home (B, T), see `degrees`.
         """
-        notes = self._notes(x, now)
+        now, before, told, home = around
+        notes = self._notes(x, now, home)
         sums = torch.cat([torch.zeros_like(notes[..., :1, :]), notes[..., :-1, :].cumsum(-2)], -2)
         if self.others is not None:
             sums = sums + self.others(x, now, before, told)
         near = torch.cat([torch.zeros_like(now[..., :1]), now[..., :-1]], -1)
         motions = None if self.motions is None else self.motions(x, now, before, told)
         entered = self.enter(state).unsqueeze(-2)
-        return self._logits((entered, sums), slice(None), torch.stack([before, near], -1), motions)
+        return self._logits((entered, sums), slice(None), (torch.stack([before, near], -1), home), motions)
 
     def begin(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """The state of one frame as `next` reads it, and the sum of no notes: both (B, D)."""
         entered = self.enter(state)
         return entered, torch.zeros_like(entered)
 
-    def next(self, voice: int, begun: tuple[Tensor, Tensor], frame: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
-        """Logits (B, vocab) of one voice. begun: see `begin`, with the notes written since; frame: x, now, before and
-        told of `forward` for this frame alone (B, V), of which x and now are read up to this voice.
+    def next(self, voice: int, begun: tuple[Tensor, Tensor], frame: tuple[Tensor, ...]) -> Tensor:
+        """Logits (B, vocab) of one voice. begun: see `begin`, with the notes written since; frame: x and what is around
+        it, as in `forward`, for this frame alone (B, V) and (B,), of which x and now are read up to this voice.
         """
         entered, sums = begun
-        _, now, before, _ = frame
+        _, now, before, _, home = frame
         motions = None
         if self.others is not None and self.motions is not None:
-            sums, motions = sums + self.others.of(voice, *frame), self.motions.of(voice, *frame).unsqueeze(1)
+            sums = sums + self.others.of(voice, *frame[:4])
+            motions = self.motions.of(voice, *frame[:4]).unsqueeze(1)
         last = now[:, voice - 1] if voice else torch.zeros_like(now[:, 0])
-        near, some = torch.stack([before[:, voice], last], 1), slice(voice, voice + 1)
-        return self._logits((entered.unsqueeze(1), sums.unsqueeze(1)), some, near.unsqueeze(1), motions).squeeze(1)
+        near, some = torch.stack([before[:, voice], last], 1).unsqueeze(1), slice(voice, voice + 1)
+        return self._logits((entered.unsqueeze(1), sums.unsqueeze(1)), some, (near, home), motions).squeeze(1)
 
-    def note(self, voice: int, x: Tensor, now: Tensor) -> Tensor:
+    def note(self, voice: int, x: Tensor, now: Tensor, home: Tensor) -> Tensor:
         """What a note written adds to the sum, (B, D), of tokens and sounding tokens (B,)."""
         start = voice * self.vocab
         y = self.written.embed(x + start)
-        return y if self.heard is None else y + self.heard.embed(now + start)
+        y = y if self.heard is None else y + self.heard.embed(now + start)
+        if self.degrees is None:
+            return y
+        return y + self.degrees.embed(degrees(now.unsqueeze(-1), home, self.marks)[..., 0] + DEGREES * voice)
 
-    def _notes(self, x: Tensor, now: Tensor) -> Tensor:
+    def _notes(self, x: Tensor, now: Tensor, home: Tensor) -> Tensor:
         y = self.written.each(x)
-        return y if self.heard is None else y + self.heard.each(now)
+        y = y if self.heard is None else y + self.heard.each(now)
+        return y if self.degrees is None else y + self.degrees.each(degrees(now, home, self.marks))
 
-    def _logits(self, said: tuple[Tensor, Tensor], voice: slice, near: Tensor, motions: Tensor | None) -> Tensor:
+    def _logits(
+        self, said: tuple[Tensor, Tensor], voice: slice, near: tuple[Tensor, Tensor], motions: Tensor | None
+    ) -> Tensor:
         entered, sums = said
         z = F.gelu(self.norms[0](entered * self.scale[voice] + self.shift[voice] + sums))
         z = self.drop(F.gelu(self.norms[1](z + self.mix(self.drop(z)))))
-        return self.head(z) + self._by_steps(z, near, motions)
+        logits = self.head(z) + self._by_steps(z, near[0], motions)
+        return logits if self.head_degrees is None else logits + self._by_degrees(self.head_degrees(z), near[1])
+
+    def _by_degrees(self, found: Tensor, home: Tensor) -> Tensor:
+        """The part that degrees of the scale have a say in: found (..., V, 12), home (...)."""
+        tokens = torch.arange(self.vocab, device=home.device)
+        degree = (tokens - (home - 1).unsqueeze(-1)) % 12  # (..., vocab)
+        known = (home > 0).unsqueeze(-1) & (tokens >= self.marks)
+        index = degree.unsqueeze(-2).expand(*found.shape[:-1], -1)
+        return found.gather(-1, index) * known.unsqueeze(-2)
 
     def _by_steps(self, z: Tensor, near: Tensor, motions: Tensor | None) -> Tensor:
         """The half that distances have a say in: near (..., V, 2) are the notes they are counted from."""

@@ -10,7 +10,7 @@ import torch
 from conjure.core.space import Tokens
 from conjure.models.chords import Chords
 from conjure.models.decoding import Choice
-from conjure.nets.chords import REACH, SWAY, Motions, Others, sounding
+from conjure.nets.chords import REACH, SWAY, Motions, Others, degrees, sounding
 
 
 def made(space: Tokens, given: Tokens | None = None, **settings) -> Chords:
@@ -169,3 +169,34 @@ def test_motions_hear_a_note_that_goes_on_and_one_that_is_given():
     ways = ((5 * 12 + 8) * 4 + 0) * 4 + 2  # from a fourth to a minor sixth: the other goes on, the own voice goes up
     assert found[0, 0, REACH + 3] == SWAY * motions.weight[1, ways]
     assert found[0, 1, -1] == SWAY * motions.weight[2, ((7 * 12 + 4) * 4 + 2) * 4]
+
+
+def test_degrees_are_counted_from_the_tonic_in_every_key():
+    x = torch.tensor([[0, 1, 20, 27, 9]])
+    for shift in range(12):
+        moved = torch.where(x > 1, x + shift, x)
+        major = torch.tensor([1 + (20 + shift) % 12])
+        assert degrees(moved, major, 2).tolist() == [[0, 0, 1, 8, 2]]
+        assert degrees(moved, major + 12, 2).tolist() == [[0, 0, 13, 20, 14]]
+    assert not degrees(x, torch.tensor([0]), 2).any()
+
+
+def test_what_degrees_say_of_a_note_is_said_in_all_octaves():
+    model = made(Tokens(40, (4, 3)), Tokens(30, (4, 5)), home=1)
+    found, home = torch.arange(12.0).expand(2, 3, 12), torch.tensor([1 + 5, 0])
+    said = model.writer._by_degrees(found, home)
+    assert said[0, 0].tolist() == [0.0, 0.0, *(float((token - 5) % 12) for token in range(2, 40))]
+    assert not said[1].any()
+
+
+def test_a_key_is_heard_alike_at_once_and_note_by_note():
+    model = made(Tokens(20, (3, 2)), Tokens(30, (3, 4)), home=0)
+    given = torch.zeros(2, 3, 4, dtype=torch.long)
+    given[0, :, 0], given[1, :, 0] = 5, 17
+    x = model.sample(2, given=given, rng=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        whole = model.read_frames(x, given)[1].log_softmax(-1).flatten(1, 2)
+        writing, cells = model.begin(2, given), x.flatten(1)
+        for at in range(6):
+            each = model.read(cells[:, at - 1 : at] if at else cells[:, :0], writing).log_softmax(-1)
+            assert torch.allclose(each, whole[:, at], atol=1e-5)

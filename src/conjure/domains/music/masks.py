@@ -45,23 +45,27 @@ def given_sounds(known: Tensor) -> Tensor:
     return torch.where(begun < 0, SILENT, known.gather(1, begun.clamp(min=0))).clamp(min=SILENT)
 
 
-def parallel(at: Any, others: list[tuple[int, Tensor]], intervals: tuple[int, ...], vocab: int) -> Tensor:
-    """Which tokens (N, vocab) would make parallels with a voice whose note is known; intervals from the later voice up.
+def parallel(at: Any, others: list[tuple[int, Tensor]], intervals: tuple[int, ...], vocab: int) -> Tensor | None:
+    """Which tokens (N, vocab) would make parallels with a voice whose note is known; None: none of them.
 
-    at: where writing is (`models/chords.py`); others: voices with what they sound (N,).
+    at: where writing is (`models/chords.py`); others: voices with what they sound (N,); intervals in semitones, from
+    the later voice up. In most frames no voice moves, so that there is little to do.
     """
-    tokens, before = torch.arange(vocab), at.before[:, at.voice]
-    moved = (tokens >= LOWEST) & (tokens != before[:, None]) & (before >= LOWEST)[:, None]
-    bad = torch.zeros_like(moved)
-    for u, now in others:
-        was, up = at.before[:, u], 1 if u < at.voice else -1
-        there = (was >= LOWEST) & (now >= LOWEST) & (now != was)
+    all_before, tokens = at.before.numpy(), np.arange(vocab)
+    before = all_before[:, at.voice]
+    bad = None
+    for u, sounds in others:
+        was, now, up = all_before[:, u], sounds.numpy(), 1 if u < at.voice else -1
         first = (was - before) * up % 12
-        perfect = there & torch.isin(first, torch.tensor(intervals))
+        moves = (was >= LOWEST) & (now >= LOWEST) & (now != was) & (before >= LOWEST)
+        perfect = moves & np.logical_or.reduce([first == interval for interval in intervals])
+        if not perfect.any():
+            continue
         same = (now[:, None] - tokens) * up % 12 == first[:, None]
-        along = (tokens > before[:, None]) == (now > was)[:, None]
-        bad |= moved & same & along & perfect[:, None]
-    return bad
+        along = np.where((now > was)[:, None], tokens > before[:, None], tokens < before[:, None])
+        found = same & along & (tokens >= LOWEST) & perfect[:, None]
+        bad = found if bad is None else bad | found
+    return None if bad is None else torch.from_numpy(bad)
 
 
 def crossed(before: Tensor, voice: int, others: list[tuple[int, Tensor]], vocab: int) -> Tensor:
@@ -77,6 +81,5 @@ def crossed(before: Tensor, voice: int, others: list[tuple[int, Tensor]], vocab:
 
 def leapt(before: Tensor, vocab: int) -> Tensor:
     """Which tokens (N, vocab) are more than an octave from what a voice sounds."""
-    tokens = torch.arange(vocab)
-    wide = (tokens - before[:, None]).abs() > leading.LEAP
-    return wide & (tokens >= LOWEST) & (before >= LOWEST)[:, None]
+    tokens, own = np.arange(vocab), before.numpy()[:, None]
+    return torch.from_numpy((np.abs(tokens - own) > leading.LEAP) & (tokens >= LOWEST) & (own >= LOWEST))

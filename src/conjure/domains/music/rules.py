@@ -121,8 +121,8 @@ class Rules:
             others = [(u, at.now[:, u]) for u in range(v)]
             if sounds is not None:
                 others += [(u, sounds[rows, at.frame, u]) for u in range(v + 1, form.voices)]
-            if self.parallels:
-                found.append(~masks.parallel(at, others, self.parallels, form.vocab))
+            if self.parallels and (bad := masks.parallel(at, others, self.parallels, form.vocab)) is not None:
+                found.append(~bad)
             if self.crossing:
                 found.append(~masks.crossed(before, v, others, form.vocab))
             if self.leaps:

@@ -152,7 +152,7 @@ class Voices:
         for row, plan in enumerate(plans):
             blank = Piece(np.zeros((0, 5), np.int32), (), plan.meters)
             label = self.facts.labels.index(plan.label) + 1 if plan.label in self.facts.labels else 0
-            key = 0 if plan.key is None else 1 + plan.key[0] + 12 * plan.key[1]
+            key = 0 if plan.key is None else self.home(plan.key)
             density = 0 if plan.density is None else plan.density + 1
             given[row, : plan.frames, :CHANNELS] = self._told(blank, plan.frames, (key, label, density))
             if known is not None and (cells := known[row]) is not None:
@@ -202,7 +202,7 @@ class Voices:
             tokens = np.where(tokens >= LOWEST, np.clip(tokens + shift, LOWEST, self.vocab - 1), tokens)
         label = self.facts.labels.index(one.label) + 1 if one.label in self.facts.labels else 0
         density = int(np.searchsorted(self.facts.thirds, len(one.notes) / max(1, one.end / TICKS))) + 1
-        told = self._told(one, len(tokens), (1 + (tonic + shift) % 12 + 12 * mode, label, density))
+        told = self._told(one, len(tokens), (self.home((tonic + shift, mode)), label, density))
         starts = np.flatnonzero(told[:, PHASE] == 1)
         cuts, at = [0], 0
         while len(tokens) - at > self.facts.frames:
@@ -216,6 +216,10 @@ class Voices:
         phase, left = phases(one, self.step, frames)
         columns = [np.minimum(phase + 1, self.bar), np.minimum(left, BARS + 1), *(np.full(frames, w) for w in whole)]
         return np.stack(columns, 1)
+
+    def home(self, key: tuple[int, int]) -> int:
+        """A key (tonic, mode) as the condition says it: from 1, the tonic's class counted in tokens + 12 mode."""
+        return 1 + (key[0] - self.facts.low + LOWEST) % 12 + 12 * key[1]
 
     def summary(self, plan: Plan) -> str:
         """A plan in words."""
