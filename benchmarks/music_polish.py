@@ -35,7 +35,8 @@ from conjure.domains.music.piece import START, TICKS, Pieces
 from conjure.fitting import fit
 
 SMALL = ["training.threads=1", "codec.step=2", "model.width=128", "model.hidden=192", "held_out=0"]
-PHRASE, JUDGED, SAMPLES = {"bars": 2, "meter": "4/4"}, {"bars": 8, "meter": "4/4"}, 200
+PHRASE, SAMPLES = {"bars": 2, "meter": "4/4"}, 200
+JUDGED = {"bars": 8, "meter": "4/4", "parallels": "yes", "leaps": "yes", "crossing": "yes"}  # no mask unless asked for
 POLISH = [
     "training.threads=1",
     "training.batch=64",

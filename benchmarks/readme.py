@@ -32,6 +32,8 @@ SHOWN = (  # in this order; each has results/NAME.json and shown/NAME.py
     "music_verbs",
     "music_polish",
     "audio_codec",
+    "audio_critic",
+    "audio_levels",
     "likelihood_mnist",
     "engine_limits",
     "translation_multi30k",

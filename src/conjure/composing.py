@@ -1,4 +1,7 @@
-"""What a musician asks of a model of voices: go on, harmonise, fill in, vary, go from one piece to another."""
+"""What a musician asks of a model of scores: go on, harmonise, fill in, vary, go from one piece to another.
+
+Voices are written here; what a model of events does of all this is in `improvising.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,29 @@ from typing import Any
 import numpy as np
 import torch
 
+from conjure import improvising
 from conjure.artifact import Artifact
 from conjure.core.config import nearest
 from conjure.core.errors import ConfigError, DataError
 from conjure.core.rng import generator
 from conjure.domains.music import harmony, leading, words
+from conjure.domains.music.events import Events
 from conjure.domains.music.grids import SILENT
 from conjure.domains.music.piece import PART, TICKS, Part, Piece, piece
-from conjure.domains.music.rules import Rules
 from conjure.domains.music.separation import separate
 from conjure.domains.music.voices import Plan, Voices
 from conjure.models.decoding import Choice
 
-TRIES = 8  # drafts a piece is chosen from: that with the fewest faults of what was asked
-TEMPERATURE = 0.9
-NOTES_ONLY = ("parallels", "crossing", "range", "instrument")  # what is said of voices, not of chord symbols
+DRAFTS = 8, 0.9  # a piece is chosen from: that with the fewest faults of what was asked; their temperature
+HARMONIES = 32, 0.7  # of a melody, from which its chords are heard
+NOTES_ONLY = ("parallels", "crossing", "leaps", "range", "instrument")  # what is said of voices, not of chord symbols
+VERBS = {Voices: ("harmonize", "continue", "fill", "vary", "interpolate"), Events: ("continue", "vary")}
+ELSE = {  # what the models of other layouts are for
+    "events": "writes all instruments in one stream from left to right and knows no voices: it can continue and vary",
+    "melodies": "knows passages by their codes: `conjure interpolate` leads from one to another",
+    "rolls": "makes whole pictures of four bars: `conjure sample` draws them",
+    "sets": "knows which keys sound and not whose they are: `conjure sample` and `conjure score` are for it",
+}
 _OWN = {"bars": "bars stand", "meter": "meter stands", "form": "form stands"}
 
 
@@ -35,8 +46,15 @@ class Sketch:
     given: Piece | None = None
 
 
+def verbs(artifact: Artifact) -> tuple[str, ...]:
+    """What can be asked of an artifact here, by the names of the command line."""
+    return next((known for form, known in VERBS.items() if isinstance(getattr(artifact.codec, "form", None), form)), ())
+
+
 def go_on(artifact: Artifact, one: Piece, bars: int, given: dict[str, Any] | None = None, seed: int = 0) -> Piece:
-    """The piece with so many more bars in its last metre."""
+    """The piece with so many more bars, by a model of voices in its last metre."""
+    if isinstance(getattr(artifact.codec, "form", None), Events):
+        return improvising.go_on(artifact, one, bars, given, seed)
     form = _form(artifact)
     known = _whole(form, one)
     size = one.meters[-1][1] * 4 * form.step // one.meters[-1][2]
@@ -55,30 +73,15 @@ def fill(
     artifact: Artifact, one: Piece, voices: list[str], given: dict[str, Any] | None = None, seed: int = 0
 ) -> Piece:
     """The piece with some voices written anew, whether or not it has them; the others stay note for note."""
-    form = _form(artifact)
-    places = [voice_number(form, v) for v in voices]
-    if len(set(places)) == form.voices:
-        raise ConfigError("all voices are to be written, so nothing of the piece would stay: use `conjure sample`")
-    known = _whole(form, one, missing=places)
-    tokens = known.copy()
-    tokens[:, places] = -1
-    kept = _without(form, one, places)
-    return write(artifact, Sketch(_plan(form, one, len(tokens), given), tokens, kept), given, seed)
+    return write(artifact, _hidden(artifact, one, voices, given), given, seed)
 
 
 def harmonize(artifact: Artifact, one: Piece, given: dict[str, Any] | None = None, seed: int = 0) -> Piece:
     """All other voices to a melody: to the piece's first voice, or its only one."""
-    form = _form(artifact)
-    if form.voices < 2:
-        raise ConfigError("this model knows one voice only, so it cannot harmonise: fit it with pieces of several")
-    top = _melody(one)
-    low, high = form.facts.ranges[0]
-    middle = float(np.median(top.notes[:, 2]))
-    moved = 12 * round(((low + high) / 2 - middle) / 12) if not low <= middle <= high else 0
-    others = [name_of(form, v) for v in range(1, form.voices)]
-    made = fill(artifact, top.transposed(int(moved)), others, given, seed)
+    sketch, moved = _under(artifact, one, given)
+    made = write(artifact, sketch, given, seed)
     if moved:
-        note = f"the melody was moved by {moved:+d} semitones into the range of {name_of(form, 0)}"
+        note = f"the melody was moved by {moved:+d} semitones into the range of {name_of(_form(artifact), 0)}"
         made = replace(made, certificate={**made.certificate, "octave": note})
     return made
 
@@ -88,16 +91,17 @@ def lead_sheet(
 ) -> Piece:
     """A piece's first voice with chord symbols: those that the voices written to it sound.
 
-    every: "beat", "half" (a bar) or "bar": how often the chord may change. The symbols are the likeliest for what a
-    model of voices writes under the melody; a model of lead sheets writes them itself.
+    every: "beat", "half" (a bar) or "bar": how often the chord may change. The symbols are those that many harmonies,
+    drawn by a model of voices or of lead sheets, agree on best (see `harmony.agreed`).
     """
     if every not in harmony.EVERY:
         raise ConfigError(f"every is {every!r}: {nearest(every, harmony.EVERY)}")
     if odd := [name for name in NOTES_ONLY if name in (given or {})]:
         raise ConfigError(f"--given {odd[0]} is said of voices, and chords are asked for: leave it out")
-    made = harmonize(artifact, one, given, seed)
-    heard = harmony.realised(replace(made, notes=made.notes[:0])) if made.symbols else made
-    melody = replace(_melody(one), symbols=harmony.heard_in(heard, every), tempos=made.tempos)
+    some = drafts(artifact, _under(artifact, one, given)[0], given, seed, HARMONIES)
+    made, named = some[0], [replace(part, name=name_of(_form(artifact), v)) for v, part in enumerate(some[0].parts)]
+    heard = [harmony.sounding(replace(draft, parts=tuple(named))) for draft in some]
+    melody = replace(_melody(one), symbols=harmony.agreed(heard, every), tempos=made.tempos)
     names = dict.fromkeys(harmony.spell(s, made.key) for s in melody.symbols)
     told = {k: v for k, v in made.certificate.items() if k in ("bars", "meter", "key", "scale")}
     share = harmony.agreement(melody)
@@ -115,7 +119,12 @@ def lead_sheet(
 def vary(
     artifact: Artifact, one: Piece, share: float = 0.5, given: dict[str, Any] | None = None, seed: int = 0
 ) -> Piece:
-    """The piece with about a share of its beats written anew, all voices of a beat together; the others stay."""
+    """The piece with about a share of its beats written anew, all voices of a beat together; the others stay.
+
+    A model of events writes whole bars.
+    """
+    if isinstance(getattr(artifact.codec, "form", None), Events):
+        return improvising.vary(artifact, one, share, given, seed)
     if not 0 < share <= 1:
         raise ConfigError(f"share is {share:g}; it should be above 0 and at most 1")
     form = _form(artifact)
@@ -148,23 +157,55 @@ def between(
     return write(artifact, Sketch(_plan(form, one, len(tokens), given), tokens, None), given, seed)
 
 
-@torch.no_grad()
 def write(artifact: Artifact, sketch: Sketch, given: dict[str, Any] | None, seed: int) -> Piece:
     """A sketch with what it lacks: of several drafts the one that meets the rules best, with its certificate."""
-    form, rules = _form(artifact), Rules.of(given or {})
-    plans, known = [sketch.plan] * TRIES, [sketch.tokens] * TRIES
+    made, rules = drafts(artifact, sketch, given, seed), artifact.codec.rules(given or {})  # type: ignore[attr-defined]
+    prints, given_ = artifact.codec.prints, sketch.given  # type: ignore[attr-defined]
+    copied = [prints is not None and prints.copied(one, given_) for one in made]
+    order = [(_broken(one), taken, len(leading.faults(one))) for one, taken in zip(made, copied)]
+    best = artifact.codec.compared(made[order.index(min(order))], rules.copies, given_)  # type: ignore[attr-defined]
+    labels = tuple(replace(part, name=name_of(_form(artifact), v)) for v, part in enumerate(best.parts))
+    return harmony.collected(replace(best, parts=labels))
+
+
+@torch.no_grad()
+def drafts(
+    artifact: Artifact, sketch: Sketch, given: dict[str, Any] | None, seed: int, how: tuple[int, float] = DRAFTS
+) -> list[Piece]:
+    """Ways to write what a sketch lacks, each with its certificate. how: how many, and the temperature."""
+    form, rules = _form(artifact), artifact.codec.rules(given or {})  # type: ignore[attr-defined]
+    count, temperature = how
+    plans, known = [sketch.plan] * count, [sketch.tokens] * count
     condition = form.frame(plans, known)
     cells = condition[..., -form.voices :] - 1
     limits = {"allow": rules.allow(form, plans, cells)} if rules.any else {}
     rng = generator(seed, "compose")
-    x = artifact.model.sample(TRIES, given=condition, rng=rng, choice=Choice(TEMPERATURE), **limits)
-    drafts = [rules.certified(one, sketch.plan, sketch.given) for one in form.decode(x, plans)]
-    prints, given_ = artifact.codec.prints, sketch.given  # type: ignore[attr-defined]
-    copied = [prints is not None and prints.copied(one, given_) for one in drafts]
-    order = [(_broken(one), taken, len(leading.faults(one))) for one, taken in zip(drafts, copied)]
-    best = artifact.codec.compared(drafts[order.index(min(order))], rules.copies, given_)  # type: ignore[attr-defined]
-    labels = tuple(replace(part, name=name_of(form, v)) for v, part in enumerate(best.parts))
-    return harmony.collected(replace(best, parts=labels))
+    x = artifact.model.sample(count, given=condition, rng=rng, choice=Choice(temperature), **limits)
+    return [rules.certified(one, sketch.plan, sketch.given) for one in form.decode(x, plans)]
+
+
+def _hidden(artifact: Artifact, one: Piece, voices: list[str], given: dict[str, Any] | None) -> Sketch:
+    """A piece with some voices to be written."""
+    form = _form(artifact)
+    places = [voice_number(form, v) for v in voices]
+    if len(set(places)) == form.voices:
+        raise ConfigError("all voices are to be written, so nothing of the piece would stay: use `conjure sample`")
+    tokens = _whole(form, one, missing=places)
+    tokens[:, places] = -1
+    return Sketch(_plan(form, one, len(tokens), given), tokens, _without(form, one, places))
+
+
+def _under(artifact: Artifact, one: Piece, given: dict[str, Any] | None) -> tuple[Sketch, int]:
+    """The melody of a piece with all other voices to be written, and by how many semitones it was moved."""
+    form = _form(artifact)
+    if form.voices < 2:
+        raise ConfigError("this model knows one voice only, so it cannot harmonise: fit it with pieces of several")
+    top = _melody(one)
+    low, high = form.facts.ranges[0]
+    middle = float(np.median(top.notes[:, 2]))
+    moved = 12 * round(((low + high) / 2 - middle) / 12) if not low <= middle <= high else 0
+    others = [name_of(form, v) for v in range(1, form.voices)]
+    return _hidden(artifact, top.transposed(int(moved)), others, given), int(moved)
 
 
 def _melody(one: Piece) -> Piece:
@@ -192,7 +233,9 @@ def name_of(form: Voices, voice: int) -> str:
 def _form(artifact: Artifact) -> Voices:
     form = getattr(artifact.codec, "form", None)
     if not isinstance(form, Voices) or artifact.model.given is None:
-        raise ConfigError("this needs a model of voices: conjure fit music DIR -o OUT, with its default recipe")
+        layout = getattr(artifact.codec.config, "layout", "")  # type: ignore[attr-defined]
+        why = f"a model of {layout} {ELSE[layout]}; for the rest " if layout in ELSE else ""
+        raise ConfigError(f"{why}this needs a model of voices: conjure fit music DIR -o OUT, with its default recipe")
     return form
 
 

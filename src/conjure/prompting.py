@@ -102,7 +102,10 @@ def wishes(artifact: Artifact) -> bool:
 
 
 def length_of(artifact: Artifact, encoded: Encoded) -> int | None:
-    """How many tokens an answer to any of the prompts has, where the condition says so."""
+    """How many tokens an answer to any of the prompts has, where the condition or the writer's own measure says so."""
+    space: Tokens = artifact.model.space  # type: ignore[assignment]
+    if space.stream and (usual := getattr(spelling(artifact.codec), "length", None)):
+        return max(1, min(usual, space.length + 1 - int(encoded.mask.sum(1).max())))  # type: ignore[union-attr]
     if not wishes(artifact):
         return None
     return encoded.given.shape[1] * artifact.model.space.shape[1]  # type: ignore[union-attr]

@@ -85,6 +85,9 @@ class Recipe:
     def with_settings(self, words: list[str] | tuple[str, ...]) -> Recipe:
         """This recipe with `group.key=value` words applied; codec settings that codes know nothing of go to `first`."""
         values = assign(self.nested(), words)
+        for part, path in ((values, "training"), (values.get("first", {}), "first.training")):
+            if _counted(path, words):
+                part["training"].pop("minutes", None)
         if self.first:
             known = {f.name for f in fields(catalog.codec(self.domain, True).Config)}
             told = {k: v for k, v in values["codec"].items() if k not in known}
@@ -137,6 +140,14 @@ class Recipe:
 
     def to_json(self) -> str:
         return json.dumps(plain(self.nested()), indent=2)
+
+
+def _counted(path: str, words: list[str] | tuple[str, ...]) -> bool:
+    """Whether a person asks for a number of steps or epochs and not for minutes: that is the same run everywhere and
+    every time, which a clock that a recipe keeps beside it would not leave it.
+    """
+    told = {word.partition("=")[0].strip() for word in words}
+    return f"{path}.minutes" not in told and bool(told & {f"{path}.steps", f"{path}.epochs"})
 
 
 @dataclass(frozen=True)

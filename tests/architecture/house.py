@@ -23,6 +23,7 @@ FLOORS = {
     "pretrained": 5,
     "training": 5,
     "beginning": 5,
+    "improvising": 5,
     "latents": 5,
     "prompting": 5,
     "sampling": 5,

@@ -1,12 +1,15 @@
-"""A browser that never answers fails its test, instead of holding up all others."""
+"""The browser of all tests here: it knows no other host, and one that never answers fails its test alone."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 import pytest
+
+from tests.browser.pages import CHROMIUM, FLAGS, STRANGERS
 
 SECONDS = 300
 
@@ -23,3 +26,21 @@ def patience() -> Iterator[None]:
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(autouse=True)
+def offline() -> Iterator[None]:
+    """No page of any test here asks anything of another host."""
+    STRANGERS.clear()
+    yield
+    assert STRANGERS == []
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        made = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield made
+        made.close()

@@ -24,7 +24,9 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
+STRANGERS: list[str] = []  # what pages asked of other hosts, or would have
 SOURCE = Path(__file__).parents[2] / "src"
 
 

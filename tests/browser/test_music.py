@@ -10,31 +10,23 @@ import numpy as np
 import pytest
 
 from conjure import artifact as artifacts
-from tests.browser.pages import CHROMIUM, FLAGS, Served, need_browser
+from tests.browser.pages import Served, need_browser
 
 need_browser()
 pytest.importorskip("gradio", reason="gradio is not installed")
 pytest.importorskip("symusic", reason="scores are read by symusic")
 pytest.importorskip("verovio", reason="scores are engraved by verovio")
-from playwright.sync_api import Page, expect, sync_playwright  # noqa: E402
+from playwright.sync_api import expect  # noqa: E402
 
 from conjure.domains.music import corpus  # noqa: E402
 from conjure.domains.music.piece import LENGTH, START  # noqa: E402
 from conjure.domains.music.sound import seconds  # noqa: E402
 from conjure.fitting import fit  # noqa: E402
 from conjure.verbs import recipe_for  # noqa: E402
-from tests.browser.test_studio import bring, chosen, opened, shot, tab, taken, wish  # noqa: E402
+from tests.browser.studio import bring, chosen, heard, opened, shot, tab, taken, wish  # noqa: E402
 from tests.unit.domains.music.pieces import chorale, chorales  # noqa: E402
 
 TINY = ["training.threads=1", "training.steps=10", "model.width=16", "model.hidden=16", "model.layers=1"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_playwright() as started:
-        made = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")
@@ -50,15 +42,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def ends(one: Any) -> Any:
     """Where the notes of a piece end, in ticks."""
     return one.notes[:, START] + one.notes[:, LENGTH]
-
-
-def heard(page: Page) -> float:
-    """How long the first player on the page plays, in seconds, once it has begun to."""
-    player = page.locator("audio").locator("visible=true").first
-    expect(player).to_be_visible()
-    player.evaluate("player => { player.muted = true; return player.play() }")
-    page.wait_for_function("[...document.querySelectorAll('audio')].some(p => p.currentTime > 0)")
-    return player.evaluate("player => player.duration")
 
 
 def test_samples_are_engraved_played_certified_and_taken_home(browser: Any, served: Served, tmp_path: Path):

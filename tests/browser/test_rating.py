@@ -9,20 +9,12 @@ from conjure.feedback.comparing import PLANTED
 from conjure.feedback.opinions import Candidate
 from conjure.feedback.rankings import checks, ranked
 from conjure.feedback.store import Store
-from tests.browser.pages import CHROMIUM, FLAGS, Served, need_browser
+from tests.browser.pages import Served, need_browser
 
 need_browser()
-from playwright.sync_api import expect, sync_playwright  # noqa: E402
+from playwright.sync_api import expect  # noqa: E402
 
 expect.set_options(timeout=20_000)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as started:
-        made = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield made
-        made.close()
 
 
 def filled(folder):

@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
 import zipfile
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
 
 from conjure.feedback.opinions import Candidate
 from conjure.feedback.store import Store
-from tests.browser.pages import CHROMIUM, FLAGS, Served, need_browser
+from tests.browser.pages import Served, need_browser
 
 need_browser()
 pytest.importorskip("gradio", reason="gradio is not installed")
-from playwright.sync_api import Page, expect, sync_playwright  # noqa: E402
-from playwright.sync_api import TimeoutError as Impatient  # noqa: E402
+from playwright.sync_api import Page, expect  # noqa: E402
 
-expect.set_options(timeout=60_000)
-SHOTS = os.environ.get("CONJURE_SHOTS")
-ALONE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
-STRANGERS: list[str] = []  # what pages asked of other hosts, or would have
-
-
-@pytest.fixture(autouse=True)
-def offline() -> Iterator[None]:
-    """No page of any test here asks anything of another host."""
-    STRANGERS.clear()
-    yield
-    assert STRANGERS == []
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as started:
-        made = started.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, ALONE])
-        yield made
-        made.close()
+from tests.browser.studio import bring, chosen, opened, shot, tab, taken, wish  # noqa: E402
 
 
 @pytest.fixture
@@ -63,49 +39,6 @@ def csv(tmp_path: Path) -> Path:
     return tmp_path / "patients.csv"
 
 
-def opened(browser, served: Served, width: int = 1100, **manner) -> Page:
-    page = browser.new_page(viewport={"width": width, "height": 900}, accept_downloads=True, **manner)
-    page.set_default_timeout(60_000)
-    page.on("request", lambda asked: STRANGERS.append(asked.url) if foreign(asked.url) else None)
-    page.on("console", lambda said: STRANGERS.append(said.text) if "Content Security Policy" in said.text else None)
-    page.goto(served.url)
-    expect(page.get_by_role("tab", name="Fit", exact=True)).to_be_visible()
-    return page
-
-
-def foreign(url: str) -> bool:
-    return urlsplit(url).scheme not in ("data", "blob", "about") and urlsplit(url).hostname != "127.0.0.1"
-
-
-def tab(page: Page, name: str) -> None:
-    """Go to a tab; those that a telephone has no room for are behind a button with three dots."""
-    wanted = page.get_by_role("tab", name=name, exact=True).locator("visible=true")
-    more = page.locator(".overflow-menu > button").locator("visible=true")
-    for _ in range(100):  # after a reload neither is there at once, and the button may go while tabs find their place
-        if wanted.count():
-            wanted.first.click()
-            return
-        if more.count():
-            with suppress(Impatient):
-                more.click(timeout=1_000)
-                page.locator(".overflow-dropdown").get_by_text(name, exact=True).click(timeout=1_000)
-                return
-        page.wait_for_timeout(200)
-    raise AssertionError(f"there is no tab {name}")
-
-
-def taken(page: Page, button: str) -> Path:
-    """What a button downloads."""
-    with page.expect_download() as taking:
-        page.get_by_role("button", name=button, exact=True).locator("visible=true").click()
-    return Path(taking.value.path())
-
-
-def shot(page: Page, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=f"{SHOTS}/studio-{name}.png", full_page=True)
-
-
 def begin(page: Page, csv: Path, name: str, minutes: float) -> None:
     tab(page, "Fit")
     bring(page, csv)
@@ -113,16 +46,6 @@ def begin(page: Page, csv: Path, name: str, minutes: float) -> None:
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Minutes", exact=True).fill(str(minutes))
     page.get_by_role("button", name="Fit", exact=True).click()
-
-
-def bring(page: Page, path: Path) -> None:
-    with page.expect_file_chooser() as asked:
-        page.get_by_role("button", name="Click to upload or drop files").locator("visible=true").click()
-    asked.value.set_files(str(path))
-
-
-def chosen(page: Page, value: str) -> None:
-    expect(page.get_by_label("Artifact", exact=True).locator("visible=true")).to_have_value(value)
 
 
 def test_data_in_samples_and_report_out(browser, served: Served, csv: Path):
@@ -168,16 +91,6 @@ def test_data_in_samples_and_report_out(browser, served: Served, csv: Path):
     expect(page.get_by_text("Circuit of patients")).to_be_visible()
     shot(page, "gallery")
     page.close()
-
-
-def wish(page: Page, word: str, value: str) -> None:
-    """Fill in a condition."""
-    row = (
-        page.get_by_role("row").filter(has=page.get_by_role("gridcell", name=word, exact=True)).locator("visible=true")
-    )
-    row.first.get_by_role("gridcell").nth(1).dblclick()
-    page.keyboard.type(value)
-    page.keyboard.press("Enter")
 
 
 def test_a_reload_and_a_killed_server_lose_no_fit(browser, served: Served, csv: Path):

@@ -9,25 +9,17 @@ from typing import Any
 import pytest
 
 from conjure import artifact as artifacts
-from tests.browser.pages import CHROMIUM, FLAGS, Served, need_browser
+from tests.browser.pages import Served, need_browser
 
 need_browser()
 pytest.importorskip("gradio", reason="gradio is not installed")
 pytest.importorskip("tokenizers", reason="tokenizers is in the language extra")
-from playwright.sync_api import Locator, Page, expect, sync_playwright  # noqa: E402
+from playwright.sync_api import Locator, Page, expect  # noqa: E402
 
-from tests.browser.test_studio import opened, tab  # noqa: E402
+from tests.browser.studio import opened, tab  # noqa: E402
 from tests.unit.server.tiny import tiny  # noqa: E402
 
 LONG = "2048"  # tokens, which take longer than any of these tests
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_playwright() as started:
-        made = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")

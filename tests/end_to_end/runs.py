@@ -43,6 +43,20 @@ RUNS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         ),
     ),
     "image flow": ("images", "digits", "flow", ("model.width=16", "model.evaluations=4")),
+    # a larger rate makes rounding visible; more codes make ties, which rounding settles
+    "audio codec": (
+        "audio",
+        "drums",
+        "codec",
+        (
+            "model.width=16",
+            "model.layers=1",
+            "model.codes=32",
+            "objective.channels=4",
+            "objective.after=0.0",
+            "training.rate=0.0002",
+        ),
+    ),
     # dropout differs from process to process, and rounding to bfloat16 hides what is compared
     "decoder": (
         "text",

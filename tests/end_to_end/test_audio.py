@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
+import torch
 
 import conjure as package
 from conjure import artifact, sampling, verbs
 from conjure.beginning import in_two_runs
 from conjure.core.errors import ArtifactError, ConfigError
-from conjure.domains.audio import corpus
+from conjure.domains.audio import corpus, files
 from conjure.domains.audio.drums import drum_sounds
+from conjure.domains.audio.sounds import sound, sounds
 from conjure.fitting import FitOptions, fit
 from tests.end_to_end.terminal import Terminal
 
@@ -120,6 +123,34 @@ def test_a_folder_that_is_taken_is_refused_before_the_minutes(made, kit, tmp_pat
         verbs.fit("audio", kit, tmp_path / "half", settings=BOTH)
 
 
+def test_bad_sounds_are_refused_in_one_sentence_and_leave_nothing(conjure, made, tmp_path):
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "words.wav").write_text("these are words")
+    (tmp_path / "cut.wav").write_bytes(files.to_wav(drum_sounds(1)[0])[:40])
+    (tmp_path / "silent.wav").write_bytes(files.to_wav(sound(np.zeros(9000))))
+    (tmp_path / "tune.mid").write_bytes(b"MThd")
+    (tmp_path / "hollow").mkdir()
+    corpus.write(sounds([np.full(90, 0.5)] * 12), tmp_path / "clicks")
+    words, out = [w for s in BOTH[:-1] for w in ("--set", s)], tmp_path / "out"
+    for name, says in (
+        ("empty.wav", "is empty"),
+        ("words.wav", "no WAV file, whatever its name says"),
+        ("cut.wav", "cut short"),
+        ("silent.wav", "is silent"),
+        ("tune.mid", "no sound file: WAV, FLAC"),
+        ("hollow", "holds no sound file"),
+        ("gone.wav", "there is no file"),
+    ):
+        conjure.refused(
+            "fit", "audio", tmp_path / name, "-o", out, *words, naming=(tmp_path / name, says), remarks=True
+        )
+        assert not list(out.rglob("*.safetensors"))
+        if name != "hollow":
+            conjure.refused("audio", "continue", made[1], tmp_path / name, "-o", out / "a.wav", naming=(says,))
+    short = ("at least 4 frames of model.hop 256, 1,024 numbers, not of 256", "longer ones or set a smaller model.hop")
+    conjure.refused("fit", "audio", tmp_path / "clicks", "-o", tmp_path / "o", *words, naming=short, remarks=True)
+
+
 def test_stopped_in_the_first_run_it_goes_on_to_the_same_weights(made, kit, tmp_path):
     """What Ctrl-C does: the first run ends after its step, and the second is not begun."""
     recipe = verbs.recipe_for("audio", settings=BOTH)
@@ -140,6 +171,26 @@ def test_stopped_in_the_first_run_it_goes_on_to_the_same_weights(made, kit, tmp_
     artifact.save(done, tmp_path / "a" / artifact.FIRST)
     again = fit(recipe, kit, tmp_path / "a", FitOptions(resume=True))
     assert alike(verbs.Generative(again).sample(4), made[0].sample(4))
+
+
+def test_a_slow_machine_takes_the_same_steps_to_the_same_weights(monkeypatch):
+    """Complaint: of runs of so many steps one on a busy machine ended elsewhere: the recipe's minutes counted too."""
+    clock = time.monotonic
+    words, kit, ends = [*CODEC, "codec.seconds=0.25"], drum_sounds(2), []
+    for speed in (1, 10_000):
+        monkeypatch.setattr(time, "monotonic", lambda speed=speed: speed * clock())
+        made = verbs.fit("audio", kit, recipe="codec", settings=words).artifact
+        assert made.card["metrics"]["steps"] == 4
+        ends.append(made.model.state_dict())
+    assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
+
+
+def test_steps_or_epochs_that_are_asked_for_stand_in_the_place_of_a_recipes_minutes():
+    recipe = verbs.recipe_for("audio", settings=["training.steps=5", "first.training.epochs=2"])
+    assert (recipe.training["steps"], recipe.first["training"]["epochs"]) == (5, 2)
+    assert "minutes" not in recipe.training | recipe.first["training"]
+    recipe = verbs.recipe_for("audio", settings=["training.steps=5", "training.minutes=1"])
+    assert (recipe.training["minutes"], recipe.first["training"]["minutes"]) == (1, 6.0)
 
 
 def test_minutes_are_shared_and_settings_find_their_run():

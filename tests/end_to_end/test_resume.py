@@ -16,9 +16,11 @@ from tests.end_to_end.runs import RUNS, call, command, environment
 STEPS = ("training.steps=80", "training.checkpoint_seconds=0")
 
 
-def wait_for_step(folder: Path, step: int, seconds: float = 60) -> None:
+def wait_for_step(process: subprocess.Popen, folder: Path, step: int, seconds: float = 240) -> None:
+    """Until the run's checkpoint is of that step or a later one; a busy machine takes a minute to start torch alone."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
+        assert process.poll() is None, f"the run ended before step {step}"
         try:
             if json.loads((folder / "checkpoint" / "counters.json").read_text())["step"] >= step:
                 return
@@ -38,7 +40,7 @@ def test_sigkill_in_mid_run_changes_nothing(name: str, tmp_path: Path):
     process = subprocess.Popen(
         command(name, killed, *STEPS), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    wait_for_step(killed, 15)
+    wait_for_step(process, killed, 15)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (killed / "artifact.json").exists()
@@ -58,7 +60,7 @@ def test_ctrl_c_ends_with_an_artifact_that_samples(tmp_path: Path):
     """Slow: a run that is long enough to be interrupted."""
     words = command("table vae", tmp_path / "a", "training.steps=1000000", "training.checkpoint_seconds=0.5")
     process = subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for_step(tmp_path / "a", 1)
+    wait_for_step(process, tmp_path / "a", 1)
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     made = conjure.load(tmp_path / "a")

@@ -40,7 +40,7 @@ def fitted(tmp_path_factory):
 def _same(a, b) -> bool:
     if isinstance(a, pd.DataFrame):
         return a.equals(b)
-    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+    return all(np.array_equal(*(getattr(o, "samples", o) for o in pair)) for pair in zip(a, b, strict=True))
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -52,7 +52,9 @@ def test_what_was_fitted_samples_as_what_is_loaded(fitted, name):
     assert not _same(loaded.sample(6, seed=4), loaded.sample(6, seed=5))
 
 
-@pytest.mark.parametrize("name", [n for n in RUNS if n not in ("image gan", "image minmax", "table flow")])
+@pytest.mark.parametrize(
+    "name", [n for n in RUNS if n not in ("image gan", "image minmax", "table flow", "audio codec")]
+)
 def test_scores_are_finite_and_written_in_order(fitted, conjure, tmp_path, name):
     _, folder = fitted(name)
     data = _judged(name, tmp_path)

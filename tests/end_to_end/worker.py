@@ -13,7 +13,7 @@ from conjure.training.distributed import leave
 from conjure.verbs import recipe_for
 from tests.end_to_end.runs import RUNS, settings
 
-FAMILIES = ("decoder", "table vae", "image gan", "image flow", "circuit", "columns")
+FAMILIES = ("decoder", "table vae", "image gan", "image flow", "circuit", "columns", "audio codec")
 STEPS = ("training.steps=40", "training.device=cpu", "training.checkpoint_seconds=1000")
 
 

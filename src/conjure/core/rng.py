@@ -36,6 +36,10 @@ class Noise:
             self.rank :: self.world
         ]
 
+    def alike(self, *shape: int) -> Tensor:
+        """Uniform on [0, 1), of `shape`, the same numbers in every process."""
+        return torch.rand(*shape, generator=self.generator, device=self.device)
+
     def uniform(self, *shape: int) -> Tensor:
         """Uniform on [0, 1), (B, ...) with B this process's rows."""
         return torch.rand(shape[0] * self.world, *shape[1:], generator=self.generator, device=self.device)[

@@ -49,8 +49,8 @@ def judge(judged: Judged) -> Report:
 
     judged.facts are functions of one piece: measures (numbers by name), faults, runs (runs of so many notes with the
     ticks where they begin), place (a tick in words), bars (what stands in each), heard (the piece as a model writes
-    it), and frames (how many) where it has some. Ceilings are training pieces in the place of samples; of copies,
-    held-out ones.
+    it), and frames (how many) where it has some; kept says in a sentence what samples are kept from. Ceilings are
+    training pieces in the place of samples; of copies, held-out ones.
     """
     rng = np.random.default_rng(derive(judged.seed, "metrics", "music"))
     report = Report(judged.title, likelihood.nats(judged) + _nats_a_frame(judged), notes=list(judged.notes))
@@ -73,6 +73,8 @@ def judge(judged: Judged) -> Report:
         "moments at which a note begins; real pieces have their own rate, beside which ours is to be read. Repetition: "
         "the share of bars that stand earlier in their piece, notes in any key or onsets alone."
     )
+    if "kept" in judged.facts and (kept := judged.facts["kept"]()):
+        report.notes.append(f"Of samples and voice leading: {kept}.")
     report.summary = summary(report.figures)
     return report
 

@@ -92,7 +92,11 @@ class VQ(Model):
         if config.codes < 2 or not 0 < config.decay < 1:
             return "model.codes is at least 2, model.decay between 0 and 1"
         if space.shape[0] < 4 * config.hop:  # type: ignore[union-attr]
-            return f"VQ needs waves of at least 4 frames of model.hop {config.hop}, not of {space.shape[0]} numbers"  # type: ignore[union-attr]
+            least, found = 4 * config.hop, space.shape[0]  # type: ignore[union-attr]
+            return (
+                f"VQ needs waves of at least 4 frames of model.hop {config.hop}, {least:,} numbers, not of {found:,}: "
+                "give longer ones or set a smaller model.hop"
+            )
         return None
 
     def vectors(self, x: Tensor) -> Tensor:
@@ -110,7 +114,8 @@ class VQ(Model):
         scale = self.gauge.square().sum(1).max().clamp(min=1e-9)
         level = (self.usual + z @ self.gauge / scale) @ self.bands + level
         hiss = self.hiss.repeat(-(-z.shape[1] // TURNS), 1)[: z.shape[1]]
-        return (plain + self.transform.inverse(level.clamp(max=LOUDEST).exp() * hiss))[:, :length], plain[:, :length]
+        whole = plain + self.transform.inverse(level.clamp(max=LOUDEST).exp() * hiss)
+        return whole[:, :length].clone(), plain[:, :length].clone()  # views would slip past sharding
 
     @torch.no_grad()
     def begin(self, x: Tensor, rng: torch.Generator) -> None:

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from conjure.nets.recurrent import Recurrence
 
 REACH = 24  # semitones from a note to those it says something about
+HOLD = 1  # the token "goes on", where there are two marks
+SWAY = 4.0  # how many nats a weight of `Motions` is worth: rare cells are moved by few steps of training
 LEAP = 24  # the widest step of a voice that is told from wider ones
 PERIODS = (8, 6)  # frames: places are known modulo these, where no condition tells them
 
@@ -99,7 +101,8 @@ class FrameReader(nn.Module):
 
 
 class Others(nn.Module):
-    """What other voices sound in a frame, where it is written or given, as steps from the note this voice leaves.
+    """What other voices sound in a frame, where it is written or given, and sounded in the last, as steps from the note
+    this voice leaves.
 
     A chord is thus completed alike in every key. Shapes: tokens, now, before and told (..., V), result (..., V, D).
     """
@@ -108,10 +111,13 @@ class Others(nn.Module):
         super().__init__()
         self.voices, self.marks, self.span = voices, marks, 2 * REACH + 1
         self.states = 3 + 2 * self.span  # unknown, silent, no note to count from; steps to notes begun, to notes held
-        self.embed = nn.Embedding(voices * voices * self.states, width)
+        self.chords = 1 + self.span  # of the last frame: nothing to count, steps
+        self.embed = nn.Embedding(voices * voices * (self.states + self.chords), width)
         nn.init.normal_(self.embed.weight, std=0.05)
         at = torch.arange(voices)
-        self.register_buffer("starts", (at[:, None] * voices + at) * self.states, persistent=False)
+        pairs = at[:, None] * voices + at
+        starts = torch.cat([pairs * self.states, voices * voices * self.states + pairs * self.chords], 1)
+        self.register_buffer("starts", starts, persistent=False)  # (V, 2 V)
         self.register_buffer("written", at[None, :] < at[:, None], persistent=False)
         self.register_buffer("later", at[None, :] > at[:, None], persistent=False)
 
@@ -135,7 +141,71 @@ class Others(nn.Module):
         step = (heard - own).clamp(-REACH, REACH) + REACH + 3 + self.span * held
         step = torch.where(own < self.marks, 2, step)
         step = torch.where(heard < self.marks, 1, step)
-        return torch.where(heard < 0, 0, step)
+        now_ = torch.where(heard < 0, 0, step)
+        last, both = before.unsqueeze(-2), (before.unsqueeze(-2) >= self.marks) & (own >= self.marks)
+        return torch.cat([now_, torch.where(both, (last - own).clamp(-REACH, REACH) + REACH + 1, 0)], -1)
+
+
+class Motions(nn.Module):
+    """What a voice's step does to its interval with each other one: a weight for every way from interval to interval.
+
+    Logits of the steps -REACH to REACH of a voice, and of going on: the sum over other voices whose notes are known of
+    W[pair, interval before, interval after, motion of the other, own motion]. Intervals count modulo the octave;
+    motions are going on, the same note again, up, down. What is done together by two voices (thirds, parallel fifths)
+    is thus learnt at once for all keys, heights and chords: a factor of two variables (Lafferty et al. 2001, eq. 3).
+
+    Shapes: tokens, now, before and told (..., V), result (..., V, 2 REACH + 2).
+    """
+
+    def __init__(self, voices: int, marks: int):
+        super().__init__()
+        self.voices, self.marks = voices, marks
+        self.weight = nn.Parameter(torch.zeros(voices * voices, 12 * 12 * 4 * 4))
+        steps = torch.arange(-REACH, REACH + 1)
+        own, other = _motions(steps), _motions(torch.arange(-12, 13))
+        interval = torch.arange(12)[:, None, None]
+        after = (
+            interval
+            + torch.cat([steps, steps.new_zeros(1)])
+            - torch.cat([torch.arange(-12, 13), steps.new_zeros(1)])[:, None]
+        ) % 12
+        places = ((interval * 12 + after) * 4 + other[:, None]) * 4 + own
+        self.register_buffer("places", places.flatten(0, 1), persistent=False)  # (12 * 26, 2 REACH + 2)
+        at = torch.arange(voices)
+        self.register_buffer("written", at[None, :] < at[:, None], persistent=False)
+        self.register_buffer("later", at[None, :] > at[:, None], persistent=False)
+
+    def forward(self, tokens: Tensor, now: Tensor, before: Tensor, told: Tensor) -> Tensor:
+        """Arguments as `Others` takes them."""
+        states, known = self._states(tokens, now, before, told)
+        table = self.weight[:, self.places.flatten()].view(-1, self.places.shape[1])  # (V * V * 312, steps)
+        table = torch.cat([table, table.new_zeros(1, table.shape[1])])
+        at = torch.arange(self.voices**2, device=states.device).view(self.voices, self.voices) * len(self.places)
+        index = torch.where(known, states + at, len(table) - 1)
+        return SWAY * F.embedding_bag(index.flatten(0, -2), table, mode="sum").unflatten(0, index.shape[:-1])
+
+    def of(self, voice: int, tokens: Tensor, now: Tensor, before: Tensor, told: Tensor) -> Tensor:
+        """The same for one voice alone, (..., 2 REACH + 2)."""
+        states, known = (t[..., voice, :] for t in self._states(tokens, now, before, told))
+        weights = self.weight.unflatten(0, (self.voices, self.voices))[voice]  # (V, ways)
+        found = weights[torch.arange(self.voices, device=states.device)[:, None], self.places[states]]
+        return SWAY * (found * known.unsqueeze(-1)).sum(-2)
+
+    def _states(self, tokens: Tensor, now: Tensor, before: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
+        """For each voice (last but one) and other voice which row of `places`, and whether there is anything to say."""
+        given = torch.where(told == HOLD, before, told)
+        heard = torch.where(self.written, now.unsqueeze(-2), torch.where(self.later, given.unsqueeze(-2), -1))
+        held = torch.where(self.written, tokens.unsqueeze(-2), told.unsqueeze(-2)) == HOLD
+        own, last = before.unsqueeze(-1), before.unsqueeze(-2)
+        known = (heard >= self.marks) & (own >= self.marks) & (last >= self.marks)
+        moved = heard - last
+        folded = moved.sign() * ((moved.abs() - 1) % 12 + 1)  # at most an octave, up or down
+        return (own - last) % 12 * 26 + torch.where(held, 25, folded + 12), known
+
+
+def _motions(steps: Tensor) -> Tensor:
+    """Motions of steps, and of going on at the end: 0 goes on, 1 the same note again, 2 up, 3 down."""
+    return torch.cat([torch.where(steps == 0, 1, torch.where(steps > 0, 2, 3)), steps.new_zeros(1)])
 
 
 class NoteWriter(nn.Module):
@@ -149,6 +219,7 @@ class NoteWriter(nn.Module):
         super().__init__()
         inputs, hidden = sizes
         self.others = Others(voices, hidden, marks) if marks > 1 else None
+        self.motions = Motions(voices, marks) if marks > 1 else None
         self.vocab, self.marks, self.span = vocab, marks, 2 * REACH + 1
         self.enter = nn.Linear(inputs, hidden)
         self.written = Tables(voices, vocab, hidden)
@@ -173,8 +244,9 @@ class NoteWriter(nn.Module):
         if self.others is not None:
             sums = sums + self.others(x, now, before, told)
         near = torch.cat([torch.zeros_like(now[..., :1]), now[..., :-1]], -1)
-        voice = slice(None)
-        return self._logits(self.enter(state).unsqueeze(-2), sums, voice, torch.stack([before, near], -1))
+        motions = None if self.motions is None else self.motions(x, now, before, told)
+        entered = self.enter(state).unsqueeze(-2)
+        return self._logits((entered, sums), slice(None), torch.stack([before, near], -1), motions)
 
     def begin(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """The state of one frame as `next` reads it, and the sum of no notes: both (B, D)."""
@@ -187,11 +259,12 @@ class NoteWriter(nn.Module):
         """
         entered, sums = begun
         _, now, before, _ = frame
-        if self.others is not None:
-            sums = sums + self.others.of(voice, *frame)
+        motions = None
+        if self.others is not None and self.motions is not None:
+            sums, motions = sums + self.others.of(voice, *frame), self.motions.of(voice, *frame).unsqueeze(1)
         last = now[:, voice - 1] if voice else torch.zeros_like(now[:, 0])
         near, some = torch.stack([before[:, voice], last], 1), slice(voice, voice + 1)
-        return self._logits(entered.unsqueeze(1), sums.unsqueeze(1), some, near.unsqueeze(1)).squeeze(1)
+        return self._logits((entered.unsqueeze(1), sums.unsqueeze(1)), some, near.unsqueeze(1), motions).squeeze(1)
 
     def note(self, voice: int, x: Tensor, now: Tensor) -> Tensor:
         """What a note written adds to the sum, (B, D), of tokens and sounding tokens (B,)."""
@@ -203,15 +276,22 @@ class NoteWriter(nn.Module):
         y = self.written.each(x)
         return y if self.heard is None else y + self.heard.each(now)
 
-    def _logits(self, entered: Tensor, sums: Tensor, voice: slice, near: Tensor) -> Tensor:
+    def _logits(self, said: tuple[Tensor, Tensor], voice: slice, near: Tensor, motions: Tensor | None) -> Tensor:
+        entered, sums = said
         z = F.gelu(self.norms[0](entered * self.scale[voice] + self.shift[voice] + sums))
         z = self.drop(F.gelu(self.norms[1](z + self.mix(self.drop(z)))))
-        return self.head(z) + self._by_steps(z, near)
+        return self.head(z) + self._by_steps(z, near, motions)
 
-    def _by_steps(self, z: Tensor, near: Tensor) -> Tensor:
+    def _by_steps(self, z: Tensor, near: Tensor, motions: Tensor | None) -> Tensor:
         """The half that distances have a say in: near (..., V, 2) are the notes they are counted from."""
-        steps = F.pad(self.head_steps(z).unflatten(-1, (2, self.span)), (0, 1))  # the last one: nothing to say
+        steps = self.head_steps(z).unflatten(-1, (2, self.span))
+        if motions is not None:
+            steps = steps + F.pad(motions[..., :-1].unsqueeze(-2), (0, 0, 0, 1))
+        steps = F.pad(steps, (0, 1))  # the last one: nothing to say
         to = torch.arange(self.vocab, device=z.device) - near.unsqueeze(-1) + REACH
         known = (near.unsqueeze(-1) >= self.marks) & (to >= 0) & (to < self.span)
         known[..., : self.marks] = False
-        return steps.gather(-1, torch.where(known, to, self.span)).sum(-2)
+        found = steps.gather(-1, torch.where(known, to, self.span)).sum(-2)
+        if motions is None:
+            return found
+        return found + F.pad(motions[..., -1:], (HOLD, self.vocab - HOLD - 1))

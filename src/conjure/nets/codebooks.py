@@ -68,12 +68,11 @@ class Codebooks(nn.Module):
             self.books[level] = self.sums[level] / self.counts[level].clamp(min=KEPT)[:, None]
 
     @torch.no_grad()
-    def revive(self, rests: list[Tensor], chosen: Tensor, total: Callable[[Tensor], Tensor]) -> None:
-        """Set dead codes down on vectors of the batch; chosen (V,) says on which, of each level's."""
-        for level, rest in enumerate(rests):
+    def revive(self, vectors: list[Tensor]) -> None:
+        """Set dead codes down anew, each on its own of vectors (V, D), L times."""
+        for level, fresh in enumerate(vectors):
             even = self.counts[level].mean()
             dead = self.counts[level] < FEW * even
-            fresh = total(rest[chosen])
             self.books[level] = torch.where(dead[:, None], fresh, self.books[level])
             self.counts[level] = torch.where(dead, even.clamp(min=KEPT), self.counts[level])
             self.sums[level] = torch.where(dead[:, None], fresh * self.counts[level][:, None], self.sums[level])

@@ -36,7 +36,7 @@ class SpectralCritic(nn.Module):
             for layer in tower[:-1]:  # type: ignore[index]
                 x = F.leaky_relu(layer(x), SLOPE)
                 features.append(x)
-            scores.append(tower[-1](x).squeeze(1))  # type: ignore[index]
+            scores.append(tower[-1](x).sum(1))  # type: ignore[index]  # a view would slip past sharding
         return scores, features
 
 

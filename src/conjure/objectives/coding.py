@@ -14,7 +14,7 @@ from conjure.core.errors import ConfigError
 from conjure.core.rng import generator
 from conjure.models.vq import VQ
 from conjure.nets.hearing import SpectralCritic, windows_within
-from conjure.objectives.everywhere import total, world
+from conjure.objectives.everywhere import picked, total, world
 from conjure.objectives.features import feature_distance
 from conjure.objectives.minmax import critic_loss, generator_loss
 from conjure.objectives.protocol import Move, Objective
@@ -133,5 +133,5 @@ class Coding(Objective):
         """Move the books after the batch, and set dead codes down anew."""
         books, config = self.model.books, self.model.config
         books.follow(codes, rests, config.decay, total)
-        chosen = (batch.noise.uniform(config.codes).to(codes.device) * len(codes)).long()[: config.codes]
-        books.revive(rests, chosen, lambda fresh: total(fresh) / world())
+        at = (batch.noise.alike(config.codes).to(codes.device) * len(codes) * world()).long()
+        books.revive([picked(rest, at, len(codes) // len(batch)) for rest in rests])

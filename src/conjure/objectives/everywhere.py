@@ -20,6 +20,26 @@ def total(x: Tensor) -> Tensor:
     return x
 
 
+def average(x: Tensor) -> Tensor:
+    """The mean of all processes' values, (), without gradient."""
+    if world() == 1:
+        return x.detach().mean()
+    both = total(torch.stack([x.detach().sum(), torch.full((), float(x.numel()), device=x.device)]))
+    return both[0] / both[1]
+
+
+def picked(x: Tensor, at: Tensor, each: int) -> Tensor:
+    """Rows `at` (n,) of what x (N, D) would be in one process, (n, D), the same in all: each holds the `each` rows of
+    examples rank, rank + world, ... of the batch.
+    """
+    if world() == 1:
+        return x[at]
+    example, place = at // each, at % each
+    mine = example % world() == dist.get_rank()
+    rows = (example // world() * each + place).clamp(max=len(x) - 1)
+    return total(torch.where(mine[:, None], x[rows], 0.0))
+
+
 def most(value: int) -> int:
     """The largest of the processes' values."""
     if world() == 1:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from conjure.nets.spectra import magnitudes
+from conjure.objectives.everywhere import average
 
 QUIET = 3e-4  # magnitude added before the logarithm: what is far below it is silence, whatever it is
 
@@ -21,6 +22,6 @@ def spectral_distance(real: Tensor, made: Tensor, windows: tuple[int, ...]) -> t
     for window in windows:
         a, b = magnitudes(real, window), magnitudes(made, window)
         size = a.flatten(1).norm(dim=1)
-        converged.append(((a - b).flatten(1).norm(dim=1) / (size + 1e-2 * size.mean() + 1e-6)).mean())
+        converged.append(((a - b).flatten(1).norm(dim=1) / (size + 1e-2 * average(size) + 1e-6)).mean())
         logs.append(F.l1_loss((b + QUIET).log(), (a + QUIET).log()))
     return torch.stack(converged).mean(), torch.stack(logs).mean()

@@ -117,7 +117,10 @@ def align(
     if artifact.occupied(out) and not resume:
         raise ConfigError(f"{out} already holds an artifact: choose another folder")
     opened, judge = _opened(folder), aligning.reward_from(reward)
-    wishes = [{"bars": 2} | pairs(given)] * n
+    asked, led = pairs(given), opened.codec.given_space is not None
+    if not led:
+        opened.codec.condition(asked, 1)  # which refuses words that have no meaning here
+    wishes = [{"bars": 2} | asked if led else asked] * n
     past = None if remember is None else opened.codec.adapt(corpus.read(remember)[0])
     words = [*POLISHING, *(["objective.mix=1"] if past else []), *(settings or [])]
     with Watch() as watch:

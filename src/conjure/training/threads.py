@@ -17,8 +17,9 @@ LONG = 2.0  # seconds of a pass, from which one tells enough
 def choose_threads(objective: Objective, examples: Examples, training: Any) -> int:
     """The thread count under which a step without its update is fastest; training.threads if that is set.
 
-    More threads must win by a tenth, for they cost the machine's other work. An objective that changes
-    its model by itself (without gradients) is not probed: its steps are small, so it gets one.
+    More threads must win by a tenth, for they cost the machine's other work. A probe leaves no trace: what its moves
+    kept in buffers (books that follow, turns counted) is put back. An objective that changes its model by itself
+    (without gradients) is not probed: its steps are small, so it gets one.
     """
     if training.threads:
         return training.threads
@@ -28,6 +29,7 @@ def choose_threads(objective: Objective, examples: Examples, training: Any) -> i
         return 1
     if len(counts) == 1 or any(not p.is_cpu for p in objective.parameters()):
         return cores
+    kept = {name: value.clone() for name, value in objective.named_buffers()}  # what moves keep beside weights
     best, chosen = float("inf"), 1
     for count in counts:
         torch.set_num_threads(count)
@@ -38,6 +40,8 @@ def choose_threads(objective: Objective, examples: Examples, training: Any) -> i
             best, chosen = seconds, count
     for player in objective.players().values():
         player.zero_grad(set_to_none=True)
+    for name, value in objective.named_buffers():
+        value.copy_(kept[name])
     return chosen
 
 

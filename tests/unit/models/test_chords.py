@@ -10,7 +10,7 @@ import torch
 from conjure.core.space import Tokens
 from conjure.models.chords import Chords
 from conjure.models.decoding import Choice
-from conjure.nets.chords import Others, sounding
+from conjure.nets.chords import REACH, SWAY, Motions, Others, sounding
 
 
 def made(space: Tokens, given: Tokens | None = None, **settings) -> Chords:
@@ -141,3 +141,31 @@ def test_what_others_sound_is_told_alike_in_every_key():
     assert torch.equal(found, others(moved, now + 5, before + 5, told_higher))
     assert not torch.equal(found[0, 0], found[1, 0])  # the first voice hears what the last is given
     assert torch.equal(found[0, 2], found[1, 2])  # and the last one nothing new of itself
+
+
+def test_a_way_from_interval_to_interval_is_known_in_every_key_and_octave():
+    """Weights of one pair, one way: fifth to fifth, both up. Only steps that make it are touched."""
+    motions = Motions(2, 2)
+    with torch.no_grad():
+        motions.weight[2, ((5 * 12 + 5) * 4 + 2) * 4 + 2] = 1.0  # the second voice is 7 below the first: 5, modulo 12
+    for high, low, moved, ways in ((30, 23, 2, [2, 14]), (35, 28, 5, [5, 17]), (42, 23, 2, [2, 14]), (30, 22, 2, [])):
+        before, now = torch.tensor([[high, low]]), torch.tensor([[high + moved, low + moved]])
+        told = torch.full_like(now, -1)
+        steps = motions(now, now, before, told)[0] / SWAY
+        assert not steps[0].any()  # nothing is known yet of the second voice
+        found = steps[1].nonzero().flatten() - REACH
+        assert found.tolist() == ways
+        assert torch.equal(motions.of(1, now, now, before, told)[0] / SWAY, steps[1])
+    assert not motions(now, now, torch.tensor([[0, 25]]), told).any()  # silence moves nowhere
+
+
+def test_motions_hear_a_note_that_goes_on_and_one_that_is_given():
+    motions = Motions(2, 2)
+    with torch.no_grad():
+        motions.weight.normal_()
+    before, told = torch.tensor([[30, 25]]), torch.tensor([[-1, 1]])
+    x = torch.tensor([[33, 1]])
+    found = motions(x, torch.tensor([[33, 25]]), before, told)
+    ways = ((5 * 12 + 8) * 4 + 0) * 4 + 2  # from a fourth to a minor sixth: the other goes on, the own voice goes up
+    assert found[0, 0, REACH + 3] == SWAY * motions.weight[1, ways]
+    assert found[0, 1, -1] == SWAY * motions.weight[2, ((7 * 12 + 4) * 4 + 2) * 4]

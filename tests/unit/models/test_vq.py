@@ -60,8 +60,7 @@ def test_a_dead_code_is_set_down_on_a_vector_of_the_batch():
     books = Codebooks(1, 3, 1)
     books.books[0] = torch.tensor([[0.0], [1.0], [90.0]])
     books.counts[0] = torch.tensor([10.0, 10.0, 0.001])
-    rests = [torch.tensor([[0.1], [0.9], [7.0]])]
-    books.revive(rests, torch.tensor([0, 1, 2]), lambda x: x)
+    books.revive([torch.tensor([[0.1], [0.9], [7.0]])])
     assert books.books[0].squeeze(1).tolist() == [0.0, 1.0, 7.0]
     assert float(books.counts[0, 2]) > 1
 

@@ -9,11 +9,16 @@ from conjure.core.batch import Batch
 from conjure.core.errors import ConfigError
 from conjure.core.rng import Noise
 from conjure.core.space import Dense
+from conjure.domains.protocol import Encoded
 from conjure.models.vq import VQ
+from conjure.objectives import everywhere
 from conjure.objectives.coding import Coding
 from conjure.objectives.features import feature_distance
 from conjure.objectives.quantisation import commitment
 from conjure.objectives.spectral import QUIET, spectral_distance
+from conjure.training.data import Examples
+from conjure.training.settings import Training
+from conjure.training.threads import choose_threads
 
 
 def test_commitment_by_hand():
@@ -71,6 +76,34 @@ def test_books_move_in_training_alone_and_alike_for_the_same_step():
         list(goal.moves(some()))
     assert not torch.equal(one.model.books.books, before)
     assert torch.equal(one.model.books.books, other.model.books.books)
+
+
+def test_a_dead_code_is_set_down_on_the_same_vector_by_one_process_as_by_two(monkeypatch):
+    """Examples are dealt out in turn: rows 0, 2, ... of the batch to the first process, 1, 3, ... to the second."""
+    x, at = torch.randn(6, 5, 3), torch.tensor([0, 7, 12, 29, 14])  # six examples of five frames
+    alone = everywhere.picked(x.flatten(0, 1), at, 5)
+    monkeypatch.setattr(everywhere, "world", lambda: 2)
+    monkeypatch.setattr(everywhere, "total", lambda part: part)
+    shares = []
+    for rank in (0, 1):
+        monkeypatch.setattr(everywhere.dist, "get_rank", lambda rank=rank: rank)
+        shares.append(everywhere.picked(x[rank::2].flatten(0, 1), at, 5))
+    assert torch.equal(sum(shares), alone)
+    assert all(float(share.abs().sum()) > 0 for share in shares)
+    many = [Noise(3, "batch", rank=rank, world=2).alike(4) for rank in (0, 1)]
+    assert torch.equal(many[0], many[1])
+    assert torch.equal(many[0], Noise(3, "batch").alike(4))
+
+
+def test_the_probe_for_threads_leaves_the_books_alone(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    goal, asked = coding(), []
+    before = {k: v.clone() for k, v in goal.state_dict().items()}
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    examples = Examples(Encoded(some(8).x))
+    assert choose_threads(goal, examples, Training(steps=1, batch=4)) in (1, 2)
+    assert set(asked) == {1, 2}
+    assert all(torch.equal(v, before[k]) for k, v in goal.state_dict().items())
 
 
 def test_training_sees_crops_and_validation_the_whole():

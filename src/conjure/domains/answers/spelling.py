@@ -14,15 +14,18 @@ SPEAKER = re.compile(r"\n\n(Human|Assistant):")
 
 
 class Spelling(Protocol):
-    """Between texts and a writer's tokens: prompts perhaps by a template, completions as they are."""
+    """Between texts and a writer's tokens: prompts perhaps by a template, completions as they are.
+
+    A codec of streams that are no texts brings its own (`own_spelling`): its prompts are wishes, and it joins objects.
+    """
 
     end: int
 
-    def prompt(self, text: str) -> list[int]: ...
+    def prompt(self, text: Any) -> list[int]: ...
 
-    def completion(self, text: str) -> list[int]: ...
+    def completion(self, text: Any) -> list[int]: ...
 
-    def join(self, ids: list[int]) -> str: ...
+    def join(self, ids: list[int]) -> Any: ...
 
 
 class Plain:
@@ -68,4 +71,6 @@ def turns(text: str) -> list[dict[str, str]]:
 
 def spelling(codec: Any) -> Spelling:
     """That of a writer's codec."""
+    if callable(own := getattr(codec, "own_spelling", None)):
+        return own()
     return Chat(codec) if isinstance(codec, ChatCodec) else Plain(codec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import wave
@@ -22,20 +23,38 @@ LARGEST = 1 << 30  # bytes of 16-bit samples held in memory: more than three hou
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE  # what a WAV file says its samples are
 
 
+class _Foreign(DataError):
+    """A file that is none of the WAV files read here; another reader may know it."""
+
+
 def load(path: Path) -> Sound:
-    """A file's recording, its channels averaged; DataError for a broken file and for samples that are no numbers."""
-    if path.suffix.lower() in WAV:
+    """A file's recording, its channels averaged; DataError for a broken file and for samples that are no numbers.
+
+    What is called WAV and is something else, or is coded in another way, is read where soundfile is there and knows it.
+    """
+    if not path.stat().st_size:
+        raise DataError(f"{path} is empty")
+    if path.suffix.lower() not in WAV:
+        return _other(path, needs_soundfile(path))
+    try:
         with path.open("rb") as file:
             rate, blocks = _wav(file, path)
             return _joined(blocks, rate, path)
-    soundfile = needs_soundfile(path)
+    except _Foreign as error:
+        with contextlib.suppress(ConfigError, DataError):
+            return _other(path, needs_soundfile(path))
+        raise DataError(str(error)) from None
+
+
+def _other(path: Path, soundfile: Any) -> Sound:
     try:
         with soundfile.SoundFile(path) as file:
             return _joined(
                 (b.mean(1) for b in file.blocks(BLOCK, dtype="float32", always_2d=True)), file.samplerate, path
             )
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
+    except (soundfile.LibsndfileError, RuntimeError):  # what these say names files that are there as missing
+        kind = path.suffix[1:].upper()
+        raise DataError(f"{path} cannot be read: it is no {kind} file, or a broken one") from None
 
 
 def needs_soundfile(path: Path) -> Any:
@@ -81,7 +100,7 @@ def _wav(file: BinaryIO, path: Path) -> tuple[int, Iterator[np.ndarray]]:
     """(rate, blocks of mono samples in [-1, 1]) of a RIFF file of 8, 16, 24 or 32-bit integers, or floats."""
     head = file.read(12)
     if len(head) < 12 or head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
-        raise DataError(f"{path} cannot be read: it is no WAV file")
+        raise _Foreign(f"{path} cannot be read: it is no WAV file, whatever its name says")
     told = None
     while len(chunk := file.read(8)) == 8:
         name, size = struct.unpack("<4sI", chunk)
@@ -96,7 +115,10 @@ def _wav(file: BinaryIO, path: Path) -> tuple[int, Iterator[np.ndarray]]:
                 kind = struct.unpack("<H", body[24:26])[0]
             known = (kind == PCM and bits in (8, 16, 24, 32)) or (kind == FLOAT and bits in (32, 64))
             if not known or not 1 <= channels <= 64 or not 1_000 <= rate <= 400_000:
-                raise DataError(f"{path} cannot be read: format {kind}, {bits} bits, {channels} channels, {rate} Hz")
+                raise _Foreign(
+                    f"{path} cannot be read: WAV of format {kind}, {bits} bits, {channels} channels, {rate} Hz; "
+                    "write it again as PCM of 16 bits"
+                )
             told = (kind, rate, channels, bits // 8)
     raise DataError(f"{path} cannot be read: it is cut short")
 

@@ -12,10 +12,10 @@ from torch import Tensor
 from conjure.core.config import fill
 from conjure.core.errors import ConfigError
 from conjure.core.space import Dense, Space, Tokens
-from conjure.domains.music import checks, features, leading, separation, words
+from conjure.domains.music import checks, features, habits, leading, separation, words
 from conjure.domains.music.copies import Prints
 from conjure.domains.music.events import ASKING as EVENT_WORDS
-from conjure.domains.music.events import EventFacts, Events
+from conjure.domains.music.events import EventFacts, Events, Wishes
 from conjure.domains.music.harmony import collected
 from conjure.domains.music.passages import Melodies, Rolls, Span
 from conjure.domains.music.piece import TICKS, Piece, Pieces
@@ -98,6 +98,7 @@ class MusicCodec:
             form = PASSAGES[config.layout].learn(pieces, step, config.frames, transpose)
         else:
             form = Voices.learn(pieces, step, config.voices, config.frames, transpose)
+            notes = (*notes, *filter(None, [habits.told(form.facts.faults)]))
         prints = Prints.of(pieces, form.heard) if config.prints else None
         return cls(config, form, notes, prints)
 
@@ -114,6 +115,8 @@ class MusicCodec:
         }
         if isinstance(self.form, Voices | Sets):
             width = TICKS // self.config.step
+            if isinstance(self.form, Voices):
+                found["kept"] = lambda: habits.told(self.form.facts.faults)  # type: ignore[union-attr]
             found["frames"] = lambda one: 0 if all(p.drums for p in one.parts) else -(-one.end // width)
         return found
 
@@ -131,9 +134,10 @@ class MusicCodec:
         return self.form.encode(pieces if isinstance(self.form, Events) else separation.pitched(pieces))
 
     def encode_training(self, pieces: Pieces) -> Encoded:
-        """Every piece in many keys."""
+        """Every piece in many keys; of voices some conditions say less."""
         pieces = pieces if isinstance(self.form, Events) else separation.pitched(pieces)
-        return self.form.encode(pieces, self.form.shifts(len(pieces)))
+        less = {"untold": True} if isinstance(self.form, Voices) else {}
+        return self.form.encode(pieces, self.form.shifts(len(pieces)), **less)
 
     def adapt(self, pieces: Pieces) -> Pieces:
         """Held-out pieces with notes out of range moved by octaves into it."""
@@ -141,7 +145,7 @@ class MusicCodec:
 
     def decode(self, x: Tensor, rng: torch.Generator | None = None, given: dict[str, Any] | None = None) -> Pieces:
         """Pieces again, in the frames that `condition` asked for, each with its certificate."""
-        rules = Rules.of(given or {})
+        rules = self.rules(given or {})
         if isinstance(self.form, Voices):
             plans = words.plans(self.form, given or {}, len(x))
             made = [rules.certified(one, plan) for one, plan in zip(self.form.decode(x, plans), plans)]
@@ -162,7 +166,7 @@ class MusicCodec:
 
         ConfigError names an unknown or impossible word.
         """
-        rules = Rules.of(given)
+        rules = self.rules(given)
         if rules.copies and self.prints is None:
             raise ConfigError(
                 "this model keeps no fingerprints of its training pieces, so copies=no cannot be honoured"
@@ -185,6 +189,16 @@ class MusicCodec:
             raise ConfigError(f"{ruled[0]} is a rule, laid over notes as they are drawn; wishes are conditions")
         plans = self._wished(asked)
         return self.form.frame(plans)[:, : max(plan.frames for plan in plans)]
+
+    @property
+    def end(self) -> int | None:
+        """The token between pieces, where they are one stream of events."""
+        return self.form.end if isinstance(self.form, Events) else None
+
+    def own_spelling(self) -> Wishes:
+        """Between wishes, pieces and the tokens of events, the only layout that is a stream."""
+        assert isinstance(self.form, Events)
+        return Wishes(self.form, self.config.length)
 
     def answered(self, x: Tensor, asked: list[Any], rows: list[int]) -> Pieces:
         """Pieces of rows (B, T, V), each of which one of the wishes was for: rows says which."""
@@ -212,14 +226,17 @@ class MusicCodec:
             return self.form.limits(given)
         if not isinstance(self.form, Voices):
             return {}
-        rules, plans = Rules.of(given), words.plans(self.form, given, n)
+        rules, plans = self.rules(given), words.plans(self.form, given, n)
         plans = plans if rows is None else [plans[row] for row in rows]
         return {"allow": rules.allow(self.form, plans)} if rules.any or plans[0].form else {}
 
+    def rules(self, given: dict[str, Any]) -> Rules:
+        """The rules that words of a condition ask for, and those that the training pieces keep."""
+        return Rules.of(given, self.form.facts.faults if isinstance(self.form, Voices) else None)
+
     def unmet(self, x: Tensor, given: dict[str, Any]) -> list[int]:
         """Rows that break a rule asked for, which are worth another draw."""
-        rules = Rules.of(given)
-        if not (rules.any or rules.copies or "instrument" in given):
+        if not (self.rules(given).asked or "instrument" in given):
             return []
         made = self.decode(x, None, given)
         return [row for row, one in enumerate(made) if any(t.startswith("does not") for t in one.certificate.values())]

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ ASKING = {
     "instrument": "the only instruments that play, as many as you like: flute,bass,drums",
 }
 GIVEN = (*ASKING, "prompt")
-PROGRAM = "Program_"
+PROGRAM, BAR, METER = "Program_", "Bar_", "TimeSig_"
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,16 @@ class Events:
         if missing := asked - set(self.facts.programs):
             known = ", ".join(map(instruments.name_of, self.facts.programs))
             raise ConfigError(f"no training piece has {instruments.name_of(min(missing))}; they have: {known}")
-        return {"allow": torch.tensor([self._programs(token) <= asked for token in range(self.end)] + [True])}
+        return {"allow": self.playing(asked)}
+
+    def playing(self, programs: set[int]) -> Tensor:
+        """Which tokens name none but these programs, bool (V,)."""
+        return torch.tensor([self._programs(token) <= programs for token in range(self.vocab)])
+
+    def played(self, one: Piece) -> set[int]:
+        """The programs of a piece that training pieces have too; all of theirs where it has none of them."""
+        known = set(self.facts.programs)
+        return known & {_program(part) for part in one.parts} or known
 
     def certified(self, one: Piece, given: dict[str, Any]) -> Piece:
         """The piece with whether it has the instruments asked for, and no others."""
@@ -137,14 +147,39 @@ class Events:
         return replace(one, certificate={**one.certificate, "instrument": text})
 
     def _programs(self, token: int) -> set[int]:
-        """The programs that a token, joined of several or not, names."""
+        """The programs that a token names."""
+        return {int(word[len(PROGRAM) :]) for word in self._words[token] if word.startswith(PROGRAM)}
+
+    @cached_property
+    def _words(self) -> list[list[str]]:
+        """What each token says, of those joined all that they are joined of; of the end nothing."""
         if not self.tokenizer.is_trained:
-            tokens = [self.tokenizer[token]]
-        else:
+            return [[str(self.tokenizer[token])] for token in range(self.end)] + [[]]
+        found: list[list[str]] = []
+        for token in range(self.end):
             sequence = _miditok().TokSequence(ids=[token], are_ids_encoded=True)
             self.tokenizer.decode_token_ids(sequence)
-            tokens = sequence.tokens
-        return {int(word[len(PROGRAM) :]) for word in tokens if str(word).startswith(PROGRAM)}
+            found.append(list(map(str, sequence.tokens)))
+        return [*found, []]
+
+    @cached_property
+    def starts(self) -> Tensor:
+        """Which tokens begin a bar, bool (V,); none has the beginning of one within it."""
+        return torch.tensor([bool(words) and words[0].startswith(BAR) for words in self._words])
+
+    @cached_property
+    def meters(self) -> Tensor:
+        """Which tokens tell a metre, bool (V,)."""
+        return torch.tensor([any(word.startswith(METER) for word in words) for words in self._words])
+
+    def bars(self, ids: np.ndarray) -> list[np.ndarray]:
+        """Tokens (n,) of a piece, bar by bar."""
+        return np.split(ids, np.flatnonzero(self.starts.numpy()[ids])[1:])
+
+    def head(self, bar: np.ndarray) -> np.ndarray:
+        """A bar's first tokens, up to its metre."""
+        told = np.flatnonzero(self.meters.numpy()[bar])
+        return bar[: told[0] + 1 if len(told) else 1]
 
     def decode(self, x: Tensor) -> Pieces:
         """Pieces of rows (N, T), each up to its first end token; those that hold no note are kept, empty."""
@@ -152,6 +187,9 @@ class Events:
         for row in x.tolist():
             row = row[1:] if row and row[0] == self.end else row
             ids = row[: row.index(self.end)] if self.end in row else row
+            if not ids:
+                made.append(Piece(np.zeros((0, 5), np.int32), ()))
+                continue
             with _calm():
                 made.append(from_score(self.tokenizer.decode(ids), ""))
         return Pieces(tuple(made))
@@ -175,6 +213,31 @@ class Events:
         if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
             raise ConfigError(f"--given length={text} should be a whole number above zero")
         return torch.cat([torch.from_numpy(start).long(), torch.full((int(text),), -1)]).unsqueeze(0)
+
+
+class Wishes:
+    """Wishes as the tokens that a model of events goes on from, and what it writes as pieces: how rewards improve it.
+
+    A wish is {"prompt": FILE}, or empty or None. `length` is how many tokens an answer has at most.
+    """
+
+    def __init__(self, form: Events, length: int):
+        self.form, self.end, self.length = form, form.end, length
+
+    def prompt(self, wish: dict[str, Any] | None) -> list[int]:
+        """The tokens before the first that is drawn; ConfigError for words that no tokens say."""
+        if odd := [word for word in wish or {} if word != "prompt"]:
+            why = "objective.tokens says how many events" if odd[0] == "length" else "it is laid over events as drawn"
+            raise ConfigError(f"--given {odd[0]} cannot be learnt: {why}; a model of events is given prompt=FILE here")
+        return self.form.condition(dict(wish or {}), 1)[0, :-1].tolist()
+
+    def completion(self, one: Piece) -> list[int]:
+        """The tokens of a piece."""
+        return self.form.tokens(one).tolist()
+
+    def join(self, ids: list[int]) -> Piece:
+        """The piece that tokens say, without chords and certificate."""
+        return self.form.decode(torch.tensor([ids or [self.end]]))[0]
 
 
 def _program(part: Part) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -124,6 +125,13 @@ def collected(one: Piece) -> Piece:
     return replace(one, notes=rows, parts=tuple(one.parts[at] for at in melody), symbols=heard_in(heard, "beat"))
 
 
+def sounding(one: Piece) -> Piece:
+    """What of a piece its chords are heard in: its voices of chords, where it has some, else all of it."""
+    names = [part.name for part in one.parts]
+    places = [names.index(name) for name in VOICES if name in names]
+    return replace(one, notes=one.notes[np.isin(one.notes[:, 4], places)]) if len(places) == len(VOICES) else one
+
+
 def heard_in(one: Piece, every: str = "half") -> tuple[Symbol, ...]:
     """The chords that the voices of a piece sound, one a beat, half bar or bar at most.
 
@@ -132,8 +140,50 @@ def heard_in(one: Piece, every: str = "half") -> tuple[Symbol, ...]:
     pitch is the bass.
     """
     edges = _edges(one, every)
-    weights = np.zeros((len(edges) - 1, 12))
-    low = np.zeros((len(edges) - 1, 128))
+    return _written(*_states(one, edges), edges)
+
+
+def agreed(pieces: Sequence[Piece], every: str = "half") -> tuple[Symbol, ...]:
+    """The chords that most of several harmonies of one melody sound: of each stretch of time the commonest root, of
+    those with it the commonest kind and bass.
+
+    Of draws from P(harmony | melody) this is the answer that is most often right, where a single draw is as often right
+    as two draws agree (a vote for least Bayes risk, Kumar and Byrne 2004).
+    """
+    edges = _edges(max(pieces, key=lambda one: one.end), every)
+    states, bass = (np.stack(some) for some in zip(*(_states(one, edges) for one in pieces)))  # (pieces, n)
+    chosen, under = np.full(len(edges) - 1, -1), np.full(len(edges) - 1, -1)
+    for at in np.flatnonzero((states >= 0).any(0)):
+        found, low = states[states[:, at] >= 0, at], bass[states[:, at] >= 0, at]
+        root = np.bincount(found % 12).argmax()
+        low, found = low[found % 12 == root], found[found % 12 == root]
+        chosen[at] = np.bincount(found).argmax()
+        under[at] = np.bincount(low[found == chosen[at]] + 1).argmax() - 1
+    return _written(chosen, under, edges)
+
+
+def _states(one: Piece, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each stretch of time its chord, 12 kind + root, -1 for silence, and its bass; each (n,)."""
+    weights, bass = _heard(one, edges)
+    path = np.array(_best_path(_costs(weights, bass)))
+    return np.where(weights.any(1), path, -1), np.array(bass)
+
+
+def _written(states: np.ndarray, bass: np.ndarray, edges: np.ndarray) -> tuple[Symbol, ...]:
+    """Symbols of chords, one where they change."""
+    found: list[Symbol] = []
+    for at in np.flatnonzero(states >= 0).tolist():
+        kind, root, low = NAMES[states[at] // 12], int(states[at] % 12), int(bass[at])
+        under = low if low in tones(Symbol(0, root, kind, root)) else root
+        symbol = Symbol(int(max(0, edges[at])), root, kind, under)
+        if not found or (symbol.root, symbol.kind, symbol.bass) != (found[-1].root, found[-1].kind, found[-1].bass):
+            found.append(symbol)
+    return tuple(found)
+
+
+def _heard(one: Piece, edges: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """Of each stretch of time the share that each pitch class sounds (n, 12), and the bass."""
+    weights, low = np.zeros((len(edges) - 1, 12)), np.zeros((len(edges) - 1, 128))
     drums = np.array([p.drums for p in one.parts], bool)
     for start, length, pitch, _, part in one.notes.tolist():
         if drums[part]:
@@ -145,20 +195,7 @@ def heard_in(one: Piece, every: str = "half") -> tuple[Symbol, ...]:
             first = max(0, min(start + length, edges[at] + TICKS) - max(start, edges[at]))
             weights[at, pitch % 12] += shared + first
             low[at, pitch] += first
-    weights = weights / np.maximum(1, weights.sum(1, keepdims=True))
-    bass = [_bass(row) for row in low]
-    costs = _costs(weights, bass)
-    path = _best_path(costs)
-    found: list[Symbol] = []
-    for at, state in enumerate(path):
-        if not weights[at].any():
-            continue
-        kind, root = NAMES[state // 12], state % 12
-        under = bass[at] if bass[at] in tones(Symbol(0, root, kind, root)) else root
-        symbol = Symbol(int(max(0, edges[at])), root, kind, under)
-        if not found or (symbol.root, symbol.kind, symbol.bass) != (found[-1].root, found[-1].kind, found[-1].bass):
-            found.append(symbol)
-    return tuple(found)
+    return weights / np.maximum(1, weights.sum(1, keepdims=True)), [_bass(row) for row in low]
 
 
 def agreement(one: Piece) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from conjure.domains.music.piece import LENGTH, PITCH, START, Piece, bar_lines
+from conjure.domains.music.separation import separate
 
 KINDS = {0: "parallel octaves", 7: "parallel fifths"}
 STILL = -25.0  # the reward of a piece in which no two parts move at once: as if every fourth move were a fault
@@ -104,8 +105,10 @@ def reward(asked: list[Any], pieces: list[Piece]) -> list[float]:
     """A rule to improve a composer by (`conjure music align`): minus parallels per 100 joint moves of two parts.
 
     0 at best. Counted per chord, standing still would be the best voice leading; so it gets STILL, and silence too.
+    Where a part sounds several notes at once, as events of one instrument do, its voices are found first.
     """
-    return [-100.0 * len(parallels(one)) / pairs if (pairs := joint(one)) else STILL for one in pieces]
+    led = [one if all(part.drums for part in one.parts) or not len(one.notes) else separate(one) for one in pieces]
+    return [-100.0 * len(parallels(one)) / pairs if (pairs := joint(one)) else STILL for one in led]
 
 
 def place(one: Piece, tick: int) -> str:

@@ -6,82 +6,109 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from conjure.core.config import nearest
 from conjure.core.errors import ConfigError
-from conjure.domains.music import leading
-from conjure.domains.music.grids import HOLD, LOWEST, SILENT
+from conjure.domains.music import habits, leading, masks
+from conjure.domains.music.grids import HOLD, LOWEST
 from conjure.domains.music.instruments import name_of
-from conjure.domains.music.piece import LENGTH, PART, PITCH, START, TICKS, Piece, bar_lines, key_name
+from conjure.domains.music.piece import LENGTH, PART, PITCH, START, Piece, bar_lines, key_name
 
 if TYPE_CHECKING:
     from conjure.domains.music.voices import Plan, Voices
 
 WORDS = {  # what can be asked, and how
     "end": "tonic: the last chord is that of the key",
-    "parallels": "no: no parallel fifths or octaves",
+    "parallels": "no: no parallel fifths or octaves; yes: as they come",
     "range": "voices, or pitches such as 48-79",
     "scale": "key: only its notes",
-    "crossing": "no: no voice above the one before it",
+    "crossing": "no: no voice above the one before it; yes: as they come",
+    "leaps": "no: no step wider than an octave; yes: as they come",
     "copies": "no: no run of 16 notes of a training piece",
 }
-RULES = ("range", "scale", "parallels", "crossing", "end", "copies")
+RULES = ("range", "scale", "parallels", "crossing", "leaps", "end", "copies")
+LED = ("parallels", "crossing", "leaps")  # rules of voice leading: where training pieces keep them, so do samples
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 9, 10, 11))  # minor with the raised sixth and seventh
 TRIADS = ((0, 4, 7), (0, 3, 4, 7))  # minor pieces may end in major
-LAST = TICKS  # the last quarter note is where the end is looked at
 
 
 @dataclass(frozen=True)
 class Rules:
     """range: "voices" (those of the training pieces) or LOW-HIGH for all voices; scale: only notes of the key;
-    parallels: no parallel fifths and octaves; crossing: no voice above the one before; end: on the tonic's triad, its
-    root in the lowest voice; copies: no run of 16 notes of a training piece (looked at afterwards, see `copies.py`).
+    parallels: which of fifths (7) and octaves (0) are not to be; crossing: no voice above the one before; leaps: no
+    step wider than an octave; end: on the tonic's triad, its root in the lowest voice; copies: no run of 16 notes of a
+    training piece (looked at afterwards, see `copies.py`). unasked: what is said of rules that nobody asked for or
+    against, by name; let: rules that are switched off.
     """
 
     range: str = ""
     scale: bool = False
-    parallels: bool = False
+    parallels: tuple[int, ...] = ()
     crossing: bool = False
+    leaps: bool = False
     end: bool = False
     copies: bool = False
+    unasked: tuple[tuple[str, str], ...] = ()
+    let: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, given: dict[str, Any]) -> Rules:
-        """From words: range=voices or 48-79, scale=key, parallels, crossing, copies=no, end=tonic; else ConfigError."""
-        wanted = {"scale": "key", "parallels": "no", "crossing": "no", "end": "tonic", "copies": "no"}
-        for name, word in wanted.items():
-            if name in given and str(given[name]) != word:
-                raise ConfigError(f"{name} is {given[name]!r}: {nearest(str(given[name]), [word])}")
+    def of(cls, given: dict[str, Any], faults: dict[str, int] | None = None) -> Rules:
+        """From words: range=voices or 48-79, scale=key, end=tonic, copies=no; parallels, crossing, leaps=no or yes.
+
+        faults: those of the training pieces (`habits.counted`). What these avoid is a rule where nothing is asked.
+        ConfigError for another word.
+        """
+        wanted = {"scale": ["key"], "end": ["tonic"], "copies": ["no"], **{name: ["no", "yes"] for name in LED}}
+        for name, known in wanted.items():
+            if name in given and str(given[name]) not in known:
+                raise ConfigError(f"{name} is {given[name]!r}: {nearest(str(given[name]), known)}")
         span = str(given.get("range", ""))
         if span and span != "voices" and _span(span) is None:
             raise ConfigError(f"range is {span!r}; it should be 'voices', or pitches such as 48-79")
-        return cls(span, **{name: name in given for name in wanted})
+        held: dict[str, Any] = {name: name in given for name in wanted if name not in LED}
+        usual = habits.avoided(faults or {})
+        kinds = [k for k in habits.RULES if k in usual or given.get(habits.RULES[k]) == "no"]
+        kinds = [k for k in kinds if given.get(habits.RULES[k]) != "yes"]
+        found = {name: [k for k in kinds if habits.RULES[k] == name] for name in LED}
+        held |= {name: bool(found[name]) for name in ("crossing", "leaps")}
+        held["parallels"] = tuple(p for p, kind in leading.KINDS.items() if kind in found["parallels"])
+        said = [
+            (name, " and ".join(f"{usual[k]:.2g} {k}" for k in some))
+            for name, some in found.items()
+            if some and name not in given
+        ]
+        let = tuple(name for name in LED if given.get(name) == "yes")
+        return cls(span, unasked=tuple(said), let=let, **held)
 
     @property
     def any(self) -> bool:
         """Whether notes are masked while they are drawn."""
-        return replace(self, copies=False) != Rules()
+        return replace(self, copies=False, unasked=(), let=()) != Rules()
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody asked for a rule that a draw may break."""
+        return any(getattr(self, name) for name in RULES if name not in dict(self.unasked))
 
     def allow(self, form: Voices, plans: list[Plan], known: Tensor | None = None) -> Callable[[Any], list[Tensor]]:
         """What `models/chords.py` asks before each note. known: tokens (N, T, V) given, -1 elsewhere.
 
         ConfigError where two rules leave a voice no pitch at all.
         """
-        masks = [self._static(form, plan) for plan in plans]
-        ranges, keys, ends = (torch.stack([m[k] for m in masks]) for k in range(3))  # (N, V, vocab)
-        lasts = _last_frames(form, plans)
+        fixed = [self._static(form, plan) for plan in plans]
+        ranges, keys, ends = (torch.stack([m[k] for m in fixed]) for k in range(3))  # (N, V, vocab)
+        lasts = masks.endings(form, plans)
         forms = any(plan.form for plan in plans)
-        sounds = None if known is None else _sounding(known)
+        sounds = None if known is None else masks.given_sounds(known)
 
         def allow(at: Any) -> list[Tensor]:
             rows = slice(at.first, at.first + len(at.x))
             found, v = [], at.voice
             before = at.before[:, v]
             if forms:
-                found.append(_repeats(plans[rows], at, form.vocab))
+                found.append(masks.repeating(plans[rows], at, form.vocab))
             if self.range:
                 found.append(ranges[rows, v])
             if self.end:
@@ -95,9 +122,11 @@ class Rules:
             if sounds is not None:
                 others += [(u, sounds[rows, at.frame, u]) for u in range(v + 1, form.voices)]
             if self.parallels:
-                found.append(~_parallel(before, at.before, others, form.vocab))
+                found.append(~masks.parallel(at, others, self.parallels, form.vocab))
             if self.crossing:
-                found.append(~_crossed(before, v, others, form.vocab))
+                found.append(~masks.crossed(before, v, others, form.vocab))
+            if self.leaps:
+                found.append(~masks.leapt(before, form.vocab))
             return found
 
         return allow
@@ -119,10 +148,17 @@ class Rules:
             found["form"] = plan.form.certificate(one, plan.step)
         if plan.programs:
             found["instrument"] = "holds: " + ", ".join(dict.fromkeys(name_of(p.program) for p in one.parts))
+        unasked = dict(self.unasked)
         for name in RULES:
             if getattr(self, name) and name != "copies":
                 faults = getattr(self, f"_check_{name}")(one, plan)
-                found[name] = "holds" if not faults else f"does not hold: {_first(faults)}{_why(one, faults, given)}"
+                text = "holds" if not faults else f"does not hold: {_first(faults)}{_why(one, faults, given)}"
+                usual = (
+                    f"unasked, as the training pieces have {unasked[name]} per 100 chords: " if name in unasked else ""
+                )
+                found[name] = usual + text
+            elif name in self.let:
+                found[name] = f"as they come: {name}=yes"
         return replace(one, certificate=found)
 
     def _static(self, form: Voices, plan: Plan) -> tuple[Tensor, Tensor, Tensor]:
@@ -177,10 +213,13 @@ class Rules:
         ]
 
     def _check_parallels(self, one: Piece, plan: Plan) -> list[leading.Fault]:
-        return leading.parallels(one)
+        return [fault for fault in leading.parallels(one) if fault.kind in [leading.KINDS[p] for p in self.parallels]]
 
     def _check_crossing(self, one: Piece, plan: Plan) -> list[leading.Fault]:
         return leading.crossings(one)
+
+    def _check_leaps(self, one: Piece, plan: Plan) -> list[leading.Fault]:
+        return leading.leaps(one)
 
     def _check_end(self, one: Piece, plan: Plan) -> list[leading.Fault]:
         if plan.key is None:
@@ -195,26 +234,6 @@ class Rules:
             return [leading.Fault("the lowest voice does not end on the tonic", tick, (len(one.parts) - 1,))]
         odd = [n for n in ends if (n[PITCH] - tonic) % 12 not in TRIADS[mode]]
         return [leading.Fault("a last note outside the tonic's triad", tick, (int(n[PART]),)) for n in odd]
-
-
-def _last_frames(form: Voices, plans: list[Plan]) -> Tensor:
-    """Where the end is (N, T): the last quarter note of each plan, and the frames that it repeats."""
-    found = torch.zeros(len(plans), form.facts.frames, dtype=torch.bool)
-    for row, plan in enumerate(plans):
-        found[row, max(0, plan.frames - LAST * form.step // TICKS) : plan.frames] = True
-        for frame in found[row].nonzero().flatten().tolist() if plan.form else ():
-            if (source := plan.form.sources[frame]) >= 0:  # type: ignore[union-attr]
-                found[row, source] = True
-    return found
-
-
-def _repeats(plans: list[Plan], at: Any, vocab: int) -> Tensor:
-    """What a form leaves of the tokens of this frame (N, vocab)."""
-    found, x = np.ones((len(plans), vocab), bool), at.x.numpy()
-    for row, plan in enumerate(plans):
-        if plan.form:
-            found[row] = plan.form.allowed(at.frame, at.voice, x[row : row + 1], vocab)[0]
-    return torch.from_numpy(found)
 
 
 def _span(text: str) -> tuple[int, int] | None:
@@ -246,36 +265,3 @@ def _why(one: Piece, faults: list[leading.Fault], given: Piece | None) -> str:
 def _sounds(one: Piece, part: int, tick: int) -> bool:
     notes = one.voice(part)
     return bool(((notes[:, START] <= tick) & (notes[:, START] + notes[:, LENGTH] > tick)).any())
-
-
-def _sounding(known: Tensor) -> Tensor:
-    """What given voices sound (N, T, V): a pitch's token, or SILENT where nothing is given."""
-    at = torch.arange(known.shape[1])[:, None]
-    begun = torch.where(known == HOLD, -1, at).cummax(1).values
-    return torch.where(begun < 0, SILENT, known.gather(1, begun.clamp(min=0))).clamp(min=SILENT)
-
-
-def _parallel(before: Tensor, all_before: Tensor, others: list[tuple[int, Tensor]], vocab: int) -> Tensor:
-    """Which tokens (N, vocab) would make parallel fifths or octaves with a voice already written."""
-    tokens = torch.arange(vocab)
-    moved = (tokens >= LOWEST) & (tokens != before[:, None]) & (before >= LOWEST)[:, None]
-    bad = torch.zeros_like(moved)
-    for u, now in others:
-        was = all_before[:, u]
-        there = (was >= LOWEST) & (now >= LOWEST) & (now != was)
-        first = (was - before) % 12
-        perfect = there & ((first == 0) | (first == 7))
-        same = ((now[:, None] - tokens) % 12 == first[:, None]) & ((tokens > before[:, None]) == (now > was)[:, None])
-        bad |= moved & same & perfect[:, None]
-    return bad
-
-
-def _crossed(before: Tensor, voice: int, others: list[tuple[int, Tensor]], vocab: int) -> Tensor:
-    """Which tokens (N, vocab) would put a voice above one before it, or below one after it."""
-    tokens = torch.arange(vocab).expand(len(before), -1).clone()
-    tokens[:, HOLD] = before
-    bad = torch.zeros(tokens.shape, dtype=torch.bool)
-    for u, now in others:
-        there = ((now >= LOWEST)[:, None]) & (tokens >= LOWEST)
-        bad |= there & ((tokens > now[:, None]) if u < voice else (tokens < now[:, None]))
-    return bad

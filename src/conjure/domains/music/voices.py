@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from conjure.core.errors import DataError
+from conjure.domains.music import habits
 from conjure.domains.music.grids import LOWEST, from_tokens, part_of, phases, to_tokens
 from conjure.domains.music.piece import PITCH, START, TICKS, Meter, Part, Piece, Pieces, key_name
 from conjure.domains.music.sections import Form
@@ -21,6 +22,7 @@ PHASE, LEFT, KEY, LABEL, DENSITY, CHANNELS = range(6)  # columns of the conditio
 BARS = 32  # bars left are told apart up to here
 DENSITIES = ("sparse", "medium", "dense")
 SHIFTS = range(-5, 7)  # semitones: every key once
+UNTOLD = (1 / 3, 1 / 2)  # shares of training rows whose key, whose density the model is not told
 ROOM = 1 << 27  # cells of training rows at most; beyond that each piece is learnt in fewer keys
 
 
@@ -57,6 +59,7 @@ class Facts:
     labels: list[str] = field(default_factory=list)
     shapes: list[list[Any]] = field(default_factory=list)  # frames, metres, key, label and tempo of every piece
     thirds: list[float] = field(default_factory=list)  # notes a quarter note, between sparse, medium and dense
+    faults: dict[str, int] = field(default_factory=dict)  # of voice leading, see `habits.py`
 
 
 class Voices:
@@ -91,7 +94,8 @@ class Voices:
         lengths = [max(1, -(-p.end // width)) for p in known]
         shapes = [[min(n, frames), p.meters, list(p.key), p.label, p.tempos[0][1]] for n, p in zip(lengths, known)]
         thirds = np.quantile([len(p.notes) / max(1, p.end / TICKS) for p in known], [1 / 3, 2 / 3]).tolist()
-        facts = Facts(low, high, min(frames, max(lengths)), names, ranges, list(pieces.labels), shapes, thirds)
+        told = {"labels": list(pieces.labels), "shapes": shapes, "thirds": thirds, "faults": habits.counted(known)}
+        facts = Facts(low, high, min(frames, max(lengths)), names, ranges, **told)
         return cls(step, transpose, facts)
 
     def describe(self) -> str:
@@ -100,10 +104,11 @@ class Voices:
         grid = f"{self.step} frames a quarter note, up to {f.frames}"
         return f"{self.voices} voices ({names}), pitches {f.low}-{f.high}, {grid}"
 
-    def encode(self, pieces: Pieces, shifts: tuple[int, ...] = (0,)) -> Encoded:
+    def encode(self, pieces: Pieces, shifts: tuple[int, ...] = (0,), untold: bool = False) -> Encoded:
         """Rows x (B, T, V), mask alike, condition (B, T, 5 + V) with no voice known. With shifts, each in several keys.
 
-        A piece longer than T is cut into sections where a bar begins. DataError names a piece out of range.
+        A piece longer than T is cut into sections where a bar begins. untold: key and density are left out of some
+        conditions, as they are where nobody asks for them. DataError names a piece out of range.
         """
         frames = self.facts.frames
         rows: list[tuple[np.ndarray, np.ndarray]] = []
@@ -116,6 +121,9 @@ class Voices:
         for row, (tokens, told) in enumerate(rows):
             x[row, : len(tokens)], mask[row, : len(tokens)] = tokens, True
             given[row, : len(tokens), :CHANNELS] = told
+        if untold:
+            silent = np.random.default_rng(0).random((len(rows), 2)) < UNTOLD
+            given[:, :, [KEY, DENSITY]] *= ~silent[:, None]
         return Encoded(torch.from_numpy(x), torch.from_numpy(mask), torch.from_numpy(given))
 
     def shifts(self, pieces: int) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,6 +16,7 @@ ROUNDS = 3  # histograms a column
 PARTS = 16  # that an interval is cut into
 SURE = 3.0  # noise scales of a sum above which it does
 CLEAR = 4.0  # noise scales above which a count shows that there are rows
+FAR = 6.0  # the same of an interval with no clear neighbour: one by noise alone would put rows at any power of two
 MOST, LEAST = 60, -40  # powers of two
 
 Counted = Callable[[np.ndarray], np.ndarray]  # exact counts to noisy ones
@@ -49,8 +51,8 @@ def refine(values: np.ndarray, noisy: Counted, scale: float, *, grid: bool) -> t
     """Ascending leaves of a column's values (N,), NaN for missing, and the noisy count of missing cells."""
     present, borders = np.sort(values[~np.isnan(values)]), octaves(grid=grid)
     first = noisy(np.append(_counts(present, borders), len(values) - len(present)))
-    pairs = zip(borders[:-1], borders[1:], first)
-    leaves = [Leaf(float(low), float(high), float(c)) for low, high, c in pairs if c > CLEAR * scale]
+    pairs = zip(borders[:-1], borders[1:], first, _shown(first[:-1], scale))
+    leaves = [Leaf(float(low), float(high), float(c)) for low, high, c, shown in pairs if shown]
     for _ in range(ROUNDS - 1):
         cut = [leaf if leaf.count > CLEAR * scale and not (grid and leaf.width <= 1) else None for leaf in leaves]
         edges = [_parts(leaf, grid=grid) for leaf in cut if leaf is not None]
@@ -58,10 +60,18 @@ def refine(values: np.ndarray, noisy: Counted, scale: float, *, grid: bool) -> t
         counts = noisy(np.concatenate(exact)) if exact else np.zeros(0)  # disjoint: a row adds one count in all
         pieces = iter(zip(edges, np.split(counts, np.cumsum([len(e) for e in exact])[:-1]) if exact else []))
         finer: list[Leaf] = []
-        for leaf, whole in zip(leaves, cut):
-            finer += [leaf] if whole is None else _children(leaf, *next(pieces))
+        gaps = [True, *(right.low > left.high for left, right in pairwise(leaves)), True]
+        for leaf, whole, ends in zip(leaves, cut, pairwise(gaps)):
+            finer += [leaf] if whole is None else _trimmed(_children(leaf, *next(pieces)), scale, ends)
         leaves = finer
     return leaves, float(first[-1])
+
+
+def _shown(counts: np.ndarray, scale: float) -> np.ndarray:
+    """Which counts of neighbouring intervals show rows: far above noise, or above it beside one that does."""
+    clear = counts > CLEAR * scale
+    run = np.cumsum(np.diff(clear, prepend=False))  # one number a run of alike intervals
+    return clear & np.isin(run, run[counts > FAR * scale])
 
 
 def bins(leaves: list[Leaf], scale: float, most: int, *, grid: bool) -> list[Leaf]:
@@ -82,6 +92,26 @@ def bins(leaves: list[Leaf], scale: float, most: int, *, grid: bool) -> list[Lea
             out.append(pending)
             pending = None
     return _without_poor(out if pending is None else [*out, pending], enough, grid=grid)
+
+
+def _trimmed(children: list[Leaf], scale: float, ends: tuple[bool, bool]) -> list[Leaf]:
+    """A leaf's parts without what noise alone explains where no neighbour follows, or bins would reach over it."""
+    counts = np.array([leaf.count for leaf in children])
+    front = _empty(counts[::-1], scale) if ends[0] else 0
+    back = _empty(counts, scale) if ends[1] else 0
+    return children[front : len(children) - back] or children
+
+
+def _empty(counts: np.ndarray, scale: float) -> int:
+    """How many of the last counts noise explains: from the first of them on, no sum of theirs shows rows."""
+    n, found = len(counts), 0
+    while found < n:
+        sums = np.cumsum(counts[n - found - 1 :])
+        k = np.arange(1, len(sums) + 1)
+        if (sums >= SURE * scale * (k * (1 - k / (n + 1))) ** 0.5).any():  # the whole's count was given to its parts
+            break
+        found += 1
+    return found
 
 
 def _without_poor(found: list[Leaf], enough: float, *, grid: bool) -> list[Leaf]:

@@ -31,12 +31,12 @@ WANTS = {
     "vary": ("share",),
     "interpolate": ("bars", "other"),
 }
-OWN = ("bars", "meter")  # of the score that is brought
+OWN = ("bars", "meter", "length")  # of the score that is brought
 
 
 def able(artifact: Artifact) -> bool:
-    """Whether an artifact writes voices to a score."""
-    return artifact.recipe.domain == "music" and isinstance(getattr(artifact.codec, "form", None), Voices)
+    """Whether an artifact can do something with a score."""
+    return artifact.recipe.domain == "music" and bool(composing.verbs(artifact))
 
 
 def page(house: House, pages: gr.Blocks, tab: gr.Tab) -> None:
@@ -55,11 +55,13 @@ def page(house: House, pages: gr.Blocks, tab: gr.Tab) -> None:
     def asked(chosen: str | None) -> list[Any]:
         artifact = house.shelf.get(chosen) if chosen else None
         if artifact is None or not able(artifact):
-            return [gr.Dataframe(visible=False), gr.CheckboxGroup(choices=[])]
+            return [gr.Dataframe(visible=False), gr.CheckboxGroup(choices=[]), gr.Radio()]
         known = [[word, "", can] for word, can in words(artifact) if word not in OWN]
         form = artifact.codec.form
-        names = [composing.name_of(form, v) for v in range(form.voices)]
-        return [gr.Dataframe(value=known, visible=True), gr.CheckboxGroup(choices=names)]
+        names = [composing.name_of(form, v) for v in range(form.voices)] if isinstance(form, Voices) else []
+        verbs = [(label, name) for label, name in VERBS.items() if name in composing.verbs(artifact)]
+        offered = gr.Radio(choices=verbs, value=verbs[0][1])
+        return [gr.Dataframe(value=known, visible=True), gr.CheckboxGroup(choices=names), offered]
 
     def shown(chosen: str) -> list[Any]:
         return [type(part)(visible=word in WANTS.get(chosen, ())) for word, part in wants.items()]
@@ -81,7 +83,7 @@ def page(house: House, pages: gr.Blocks, tab: gr.Tab) -> None:
         command, *buttons = taken.filled(artifact, made, f"{chosen}-{what}", command)
         return [f"`{command}`", *seen(artifact, made), *buttons]
 
-    brought.name.change(asked, brought.name, [given, wants["voice"]])
+    brought.name.change(asked, brought.name, [given, wants["voice"], verb])
     verb.change(shown, verb, list(wants.values()))
     go.click(compose, [*brought.parts[:2], verb, given, seed, *wants.values()], [said, view, *sounds, *taken.parts])
     brought.follow(pages, tab)
@@ -93,7 +95,9 @@ def _wanted() -> dict[str, Any]:
         "as": gr.Radio([("voices", "voices"), ("chord symbols", "chords")], value="voices", label="Write to it"),
         "bars": gr.Number(4, label="How many bars", precision=0, minimum=1, visible=False),
         "voice": gr.CheckboxGroup([], label="Voices to write", visible=False),
-        "share": gr.Slider(0.05, 1, 0.5, step=0.05, label="Share of the beats to write anew", visible=False),
+        "share": gr.Slider(
+            0.05, 1, 0.5, step=0.05, label="Share of the beats (bars, of events) to write anew", visible=False
+        ),
         "other": gr.File(label="The score to arrive at", visible=False),
     }
 

@@ -21,6 +21,7 @@ from conjure.server.studio.house import House, told
 from conjure.verbs import recipe_for
 
 KINDS = ("number", "category", "boolean", "datetime", "date", "time", "id", "text", "constant")
+UNNAMED = "a name for what is learnt"
 SECONDS = 1.0
 
 
@@ -33,7 +34,8 @@ def page(house: House, pages: gr.Blocks) -> None:
         app = gr.Dropdown(list(catalog.APPS), value="tables", label="Kind of data")
         recipe = gr.Dropdown([], label="Recipe")
         minutes = gr.Number(2, label="Minutes", minimum=0.05, maximum=24 * 60)
-        name = gr.Textbox(label="Name", placeholder="a name for what is learnt")
+        name = gr.Textbox(label="Name", placeholder=UNNAMED)
+        offered = gr.State("")
     with gr.Row():
         files = gr.File(label="Your data: drop it here", file_count="multiple", scale=3)
         example = gr.Dropdown([], label="or an example set", scale=1)
@@ -57,8 +59,13 @@ def page(house: House, pages: gr.Blocks) -> None:
 
     app.change(told(of_app), app, [recipe, example, rules])
     gr.on([recipe.change], told(of_recipe), [app, recipe], settings)
-    gr.on([files.change, example.change], told(lambda *w: inferred(house, *w)), [app, files, example], [schema, name])
-    asked = [app, recipe, minutes, name, files, example, schema, rules, settings]
+    gr.on(
+        [files.change, example.change],
+        told(lambda *w: inferred(house, *w)),
+        [app, files, example],
+        [schema, name, offered],
+    )
+    asked = [app, recipe, minutes, name, offered, files, example, schema, rules, settings]
     go.click(told(lambda *w: begin(house, *w)), asked, watched)
     look = told(lambda *w: now(house, *w))
     gr.on([clock.tick, watched.change], look, [watched, seen], [status, loss, preview, seen], show_progress="hidden")
@@ -87,29 +94,31 @@ def of_recipe(app: str, recipe: str) -> list[list[str]]:
     return [[f["path"], _word(f["value"]), kind] for f, kind in zip(fields, kinds)]
 
 
-def inferred(house: House, app: str, files: Any, example: str | None) -> tuple[Any, str]:
-    """Columns of a table with their kinds, and a name to begin with."""
+def inferred(house: House, app: str, files: Any, example: str | None) -> tuple[Any, Any, str]:
+    """Columns of a table with their kinds, and a name for who gives none: beside the box, never over what is typed."""
     if not files and not example:
-        return gr.Dataframe(visible=False), ""
+        return gr.Dataframe(visible=False), gr.Textbox(placeholder=UNNAMED), ""
     product = catalog.resolve("apps", app)
     first = files if isinstance(files, str) else (files or [example])[0]
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", re.split(r"[\\/]", str(first))[-1].partition(".")[0]).strip("-.") or app
     name = f"{stem[:40]}-{secrets.token_hex(2)}"
+    named = gr.Textbox(placeholder=name), name
     if product.domain != "table":
-        return gr.Dataframe(visible=False), name
+        return gr.Dataframe(visible=False), *named
     from conjure.domains.table.schema import Schema
 
     frame, _ = catalog.part("table", "corpus").read(example if not files else first)
     some = frame.sample(20_000, 0) if hasattr(frame, "chunks") else frame.head(20_000)
     columns = [[c.name, c.kind, str(c.example)] for c in Schema.infer(some).columns]
-    return gr.Dataframe(value=columns, visible=True), name
+    return gr.Dataframe(value=columns, visible=True), *named
 
 
 def begin(house: House, app: str, recipe: str, minutes: float, name: str, *rest: Any) -> Any:
     """Queue a fit."""
-    files, example, schema, rules, settings = rest
+    offered, files, example, schema, rules, settings = rest
     product = catalog.resolve("apps", app)
-    place = house.shelf.place(name.strip())
+    name = name.strip() or offered
+    place = house.shelf.place(name)
     if place.exists() or name in house.shelf.given:
         raise Refusal(409, f"{name!r} is taken: choose another name")
     data = house.brought(files, example, product.domain)
