@@ -11,7 +11,7 @@ is used. PPO has a value network that learns with all its weights and advantages
 minibatches, and the likelihood of the writer's own texts beside it; GRPO takes as many steps. Its price of a nat is the
 default, DPO's rate that of the others: nothing of these two was chosen by results. Distances are nats an episode from
 the writer, perplexity is that of held-out sentences. Results are written after each method; --only adds to what there
-is. `small` takes half an hour of one core; a GPU is used where there is one (there also try --episodes 51200).
+is. `small` takes about twenty-five CPU-minutes; a GPU is used where there is one (there also try --episodes 51200).
 """
 
 from __future__ import annotations
