@@ -7,7 +7,6 @@ from typing import Any
 from shown.cells import cell
 
 SHOWN = {
-    "steps": 0,
     "CPU-s": 0,
     "held-out nats": 1,
     "class accuracy": 3,
@@ -22,11 +21,11 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"**Levels of a codec's frames, one after the other or delayed** (drums, {found['codec']} steps of the codec, "
         f"{found['seeds']} runs of each decoder; {found['machine']}, {found['day']}, commit {found['commit']}).",
         "",
-        f"| decoder | {' | '.join(SHOWN)} |",
-        "|---" * (1 + len(SHOWN)) + "|",
+        f"| decoder | steps | {' | '.join(SHOWN)} |",
+        "|---" * (2 + len(SHOWN)) + "|",
     ]
     made += [
-        f"| {arm} | {' | '.join(cell(one[k], places) for k, places in SHOWN.items())} |"
+        f"| {arm} | {one['steps']['mean']:.0f} | {' | '.join(cell(one[k], places) for k, places in SHOWN.items())} |"
         for arm, one in found["arms"].items()
     ]
     return [*made, "", "`python benchmarks/audio_levels.py`"]
