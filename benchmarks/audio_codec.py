@@ -152,6 +152,7 @@ def critic_weighed(name: str, steps: int, seeds: int) -> dict[str, Any]:
     """What the critic brings to the codec of a set: distances of held-out clips with and without it."""
     found: dict[str, Any] = {arm: {"steps": steps, "CPU-s": []} for arm in ARMS}
     values: dict[str, dict[str, list[np.ndarray]]] = {arm: defaultdict(list) for arm in ARMS}
+    corpus.read(name)  # which takes its time once, and is no part of learning
     for seed in range(seeds):
         coders: dict[str, Artifact] = {}
         for arm in ARMS:

@@ -9,7 +9,7 @@ its end and on average; "end" are the same that read the end alone. The chain is
 of its own: the same network with a head at the last token, the same judgements as all their pairs, raters alike, its
 best epoch by its own held-out loss. Accuracy is on fresh completions of prompts that neither saw, against pairs of an
 honest rater, and its ceiling the best anyone could do on those. All settings were chosen on seed 10, results are of
-seeds 0, 1, 2. The rounds are on fewer prompts, of `--loops` seeds; their gains have intervals over prompts. Twenty
+seeds 0, 1, 2. The rounds are on fewer prompts, of `--loops` seeds; their gains have intervals over prompts. Ten
 minutes of one core.
 """
 

@@ -7,11 +7,11 @@ its log odds, no further than 0.3 from even, are the reward: a sentence that is 
 Another (runs of letters, another third of the reviews) is the judge. The writer learns sentences of both thirds from
 nothing (`small`, byte pairs, 3 M parameters) or from SmolLM2, and goes on with the first words of sentences; prompts of
 the last third are the test. PPO, GRPO and DPO train adapters on equally many episodes, best-of-n draws n each time it
-is used. PPO takes the others of a prompt's eight completions as its baseline, small minibatches, each looked at once,
-and the likelihood of the writer's own texts beside it; GRPO takes as many steps. Its price of a nat is the default,
-DPO's rate a quarter of the others': nothing of these two was chosen by results. Distances are nats an episode from the
-writer, perplexity is that of held-out sentences. Results are written after each method; --only adds to what there is.
-`small` takes a quarter of an hour of one core; a GPU is used where there is one (there also try --episodes 51200).
+is used. PPO has a value network that learns with all its weights and advantages that trust it (a trace of 0.6), small
+minibatches, and the likelihood of the writer's own texts beside it; GRPO takes as many steps. Its price of a nat is the
+default, DPO's rate that of the others: nothing of these two was chosen by results. Distances are nats an episode from
+the writer, perplexity is that of held-out sentences. Results are written after each method; --only adds to what there
+is. `small` takes about twenty-five CPU-minutes; a GPU is used where there is one (there also try --episodes 51200).
 """
 
 from __future__ import annotations
@@ -250,15 +250,15 @@ def improved(before: Any, method: str, asked: dict[str, Any], words: argparse.Na
         worth = [np.array(reward([p] * K, few)) for p, few in zip(some, written)]
         told = [(p, few, w) for p, few, w in zip(some, written, worth) if np.ptp(w) > LIMIT]
         pairs = [(p, few[int(w.argmax())], few[int(w.argmin())]) for p, few, w in told]
-        common += [f"training.rate={words.rate / 4}"]
         how = How([*common, "training.epochs=2", "training.batch=32", "training.steps=100000", "objective.beta=0.1"])
         return aligning.prefer(before, pairs, home / method, how=how), []
-    lot = words.minibatches if method == "grpo" else 1  # batches of GRPO are PPO's minibatches
-    settings = [*common, f"training.steps={lot * words.episodes // words.batch}", f"objective.group={GROUP}"]
-    settings += [f"training.batch={words.batch // lot // GROUP}", f"training.validate_every={25 * lot}"]
-    settings += [f"objective.tokens={TOKENS}", f"objective.epochs={words.epochs}"]
+    rows, lot = (words.batch, 1) if method == "ppo" else (words.batch // words.minibatches // GROUP, words.minibatches)
+    settings = [*common, f"training.steps={lot * words.episodes // words.batch}", f"training.batch={rows}"]
+    settings += [f"training.validate_every={10 * lot}", f"objective.tokens={TOKENS}"]
+    settings += [f"objective.epochs={words.epochs}"]
     own = [f"objective.minibatches={words.minibatches}", f"objective.mix={words.mix}", f"objective.kl={words.kl}"]
-    settings += [*own, "objective.value=group", "objective.trace=1"] if method == "ppo" else []
+    own += ["objective.value_whole=true", f"objective.trace={words.trace}"]
+    settings += own if method == "ppo" else [f"objective.group={GROUP}"]
     order = np.random.default_rng(derive(0, "prompts")).permutation(PROMPTS)  # as `align` holds out a tenth
     reward.held, reward.calls = {prompts[k] for k in order[: PROMPTS // 10]}, []
     how = How(settings, remember=asked["past"] if method == "ppo" and words.mix else [])
@@ -278,18 +278,19 @@ def main() -> None:
     words.add_argument("--steps", type=int, default=0, help="of the writer's own training (0: 600 small, 250 else)")
     words.add_argument("--episodes", type=int, default=25600, help="drawn by PPO, GRPO and DPO each")
     words.add_argument("--batch", type=int, default=128, help="episodes of an update")
-    words.add_argument("--epochs", type=int, default=1, help="over the episodes of an update")
+    words.add_argument("--epochs", type=int, default=2, help="over the episodes of an update")
     words.add_argument("--minibatches", type=int, default=4, help="of an update; GRPO draws as few episodes at a time")
     words.add_argument("--minutes", type=float, default=120.0, help="at most, of each method")
-    words.add_argument("--rate", type=float, default=0.0, help="of PPO, GRPO and DPO (0: 5e-3 small, 3e-4 else)")
-    words.add_argument("--kl", type=float, default=0.02, help="price of a nat, in log odds, of PPO")
+    words.add_argument("--rate", type=float, default=0.0, help="of PPO, GRPO and DPO (0: 1.8e-3 small, 3e-4 else)")
+    words.add_argument("--kl", type=float, default=0.01, help="price of a nat, in log odds, of PPO")
     words.add_argument("--mix", type=float, default=0.4, help="of the likelihood of the writer's own texts, in PPO")
+    words.add_argument("--trace", type=float, default=0.6, help="lambda of PPO's advantages")
     words.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     words.add_argument("--only", nargs="*", choices=("before", "best", *METHODS), help="add these to the results")
     words.add_argument("--keep", help="a folder for the writers; without it they are thrown away")
     asked = words.parse_args()
     small = asked.policy == "small"
-    asked.steps, asked.rate = asked.steps or (600 if small else 250), asked.rate or (5e-3 if small else 3e-4)
+    asked.steps, asked.rate = asked.steps or (600 if small else 250), asked.rate or (1.8e-3 if small else 3e-4)
     if asked.device == "auto":
         asked.device = "cuda" if torch.cuda.is_available() else "cpu"
     if asked.device == "cpu":
@@ -326,7 +327,7 @@ def run(words: argparse.Namespace, home: Path, name: str) -> None:
             earlier = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
             result.update({k: earlier[k] for k in ("methods", "curves")})
         how = {"epochs": words.epochs, "rate": words.rate}
-        how |= {"mix": words.mix, "kl": words.kl} if method == "ppo" else {}
+        how |= {"mix": words.mix, "kl": words.kl, "trace": words.trace} if method == "ppo" else {}
         result["methods"][method] = found | seconds | ({"settings": how} if method in ("ppo", "grpo") else {})
         result["curves"] |= {method: curve} if curve else {}
         shown = {k: round(v["value"], 3) if isinstance(v, dict) else v for k, v in found.items() if k not in apart}

@@ -10,7 +10,7 @@ NAMES = {"before": "the writer before", "ppo": "PPO", "grpo": "GRPO", "dpo": "DP
 def lines(found: dict[str, Any]) -> list[str]:
     who = "SmolLM2-135M by adapters" if found["policy"] == "smollm2" else "a writer learnt from nothing"
     where = f"{found['gpu']}, {found['machine']}" if found["gpu"] else found["machine"]
-    before = found["methods"]["before"]["perplexity"]
+    settings, before = found["settings"], found["methods"]["before"]["perplexity"]
     made = [
         f"**Reviews made positive**: {who}, {found['parameters'] / 1e6:.1f} M parameters, {found['tokens']} tokens "
         f"({where}, {found['day']}, commit {found['commit']}). The reward is a classifier of words "
@@ -25,7 +25,8 @@ def lines(found: dict[str, Any]) -> list[str]:
             f"{one['perplexity']:.1f} ({one['perplexity'] / before - 1:+.1%})" if "perplexity" in one else "the same"
         )
         shares = [_share(one[key]) for key in ("positive", "judged")]
-        cells = [NAMES.get(name, name), one.get("episodes", ""), *shares, f"{one['kl']['value']:.1f}", worse]
+        learnt = settings["episodes"] if name == "dpo" else one.get("steps", 0) * settings["batch"]
+        cells = [NAMES.get(name, name), one.get("episodes", learnt) or "", *shares, f"{one['kl']['value']:.1f}", worse]
         made.append(f"| {' | '.join(map(str, cells))} |")
     if "ppo" in found["methods"]:
         made += ["", f"Perplexity after PPO by the label of the sentence: {_by_label(found['methods'])}."]

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from conjure.artifact import Artifact
 from conjure.core.config import nearest
-from conjure.core.errors import ConfigError
+from conjure.core.errors import ConfigError, DataError
 from conjure.core.rng import generator
 from conjure.domains.music.events import ASKING, Events
-from conjure.domains.music.piece import PART, PITCH, START, TICKS, Part, Piece, bar_lines, piece
+from conjure.domains.music.piece import LENGTH, PART, PITCH, START, TICKS, Part, Piece, bar_lines, piece
 from conjure.domains.music.rules import Rules
 from conjure.models.decoding import Choice
 
@@ -81,7 +81,9 @@ def vary(
 
 
 def _hand(artifact: Artifact, one: Piece, given: dict[str, Any] | None, seed: int) -> Hand:
-    """ConfigError for words that a score and a verb leave no room for."""
+    """ConfigError for words that a score and a verb leave no room for, DataError for a score without notes."""
+    if not len(one.notes):
+        raise DataError(f"{one.name or 'the piece'} holds no note to go on from")
     form, told = artifact.codec.form, dict(given or {})  # type: ignore[attr-defined]
     known = [word for word in (*ASKING, "copies") if word not in OWN]
     for word in told:
@@ -141,11 +143,12 @@ def _joined(hand: Hand, one: Piece, known: np.ndarray, draft: np.ndarray, bars: 
     lines = bar_lines(whole, whole.end + 4 * TICKS * (had + bars + 2))
     stop = lines[min(had + bars, len(lines) - 1)][0]
     new = (whole.notes[:, START] > last) & (whole.notes[:, START] < stop)
-    made = _together(one, one.notes, whole, whole.notes[new], (last, stop))
-    told = (
-        f"holds: {bars} more" if have >= had + bars else f"does not hold: it came to no end of bar {have - had} of them"
-    )
-    told = told if new.any() else "does not hold: nothing plays in them"
+    rows = whole.notes[new]
+    rows[:, LENGTH] = np.minimum(rows[:, LENGTH], stop - rows[:, START])
+    made = _together(one, one.notes, whole, rows, (last, stop))
+    told = f"holds: {bars} more"
+    if not len(rows) or have < had + bars:
+        told = f"does not hold: {f'it came to bar {have - had} of them' if len(rows) else 'nothing plays in them'}"
     made = replace(made, certificate={"bars": told})
     return _certified(hand, made, whole, new)
 

@@ -30,12 +30,18 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     started.kill()
 
 
-def test_a_sound_is_drawn_played_and_taken_home(browser: Any, served: Served, tmp_path: Path):
+def wanting(browser: Any, served: Served, n: int, seed: int) -> Any:
+    """The Sample page with so many sounds asked for."""
     page = opened(browser, served)
     tab(page, "Sample")
     chosen(page, "kit")
-    page.get_by_label("How many", exact=True).fill("1")
-    page.get_by_label("Seed (empty: a new one)").fill("3")
+    page.get_by_label("How many", exact=True).fill(str(n))
+    page.get_by_label("Seed (empty: a new one)").fill(str(seed))
+    return page
+
+
+def test_a_sound_is_drawn_played_and_taken_home(browser: Any, served: Served, tmp_path: Path):
+    page = wanting(browser, served, n=1, seed=3)
     wish(page, "label", "snare")
     page.get_by_role("button", name="Draw", exact=True).click()
     expect(page.get_by_text("conjure sample kit --given label=snare -n 1 --seed 3 -o kit-3.wav")).to_be_visible()
@@ -49,11 +55,7 @@ def test_a_sound_is_drawn_played_and_taken_home(browser: Any, served: Served, tm
 
 
 def test_several_sounds_have_a_player_each_and_come_home_in_turn(browser: Any, served: Served, tmp_path: Path):
-    page = opened(browser, served)
-    tab(page, "Sample")
-    chosen(page, "kit")
-    page.get_by_label("How many", exact=True).fill("3")
-    page.get_by_label("Seed (empty: a new one)").fill("5")
+    page = wanting(browser, served, n=3, seed=5)
     page.get_by_role("button", name="Draw", exact=True).click()
     expect(page.get_by_text("conjure sample kit -n 3 --seed 5 -o kit-5.wav")).to_be_visible()
     expect(page.locator("audio[src^='data:']")).to_have_count(3)
