@@ -257,7 +257,7 @@ def improved(before: Any, method: str, asked: dict[str, Any], words: argparse.Na
     settings += [f"training.validate_every={10 * lot}", f"objective.tokens={TOKENS}"]
     settings += [f"objective.epochs={words.epochs}"]
     own = [f"objective.minibatches={words.minibatches}", f"objective.mix={words.mix}", f"objective.kl={words.kl}"]
-    own += ["objective.value_whole=true", f"objective.trace={words.trace}"]
+    own += ["objective.value_whole=true", "objective.value_rate=0.7", f"objective.trace={words.trace}"]
     settings += own if method == "ppo" else [f"objective.group={GROUP}"]
     order = np.random.default_rng(derive(0, "prompts")).permutation(PROMPTS)  # as `align` holds out a tenth
     reward.held, reward.calls = {prompts[k] for k in order[: PROMPTS // 10]}, []
@@ -281,16 +281,16 @@ def main() -> None:
     words.add_argument("--epochs", type=int, default=2, help="over the episodes of an update")
     words.add_argument("--minibatches", type=int, default=4, help="of an update; GRPO draws as few episodes at a time")
     words.add_argument("--minutes", type=float, default=120.0, help="at most, of each method")
-    words.add_argument("--rate", type=float, default=0.0, help="of PPO, GRPO and DPO (0: 1.8e-3 small, 3e-4 else)")
+    words.add_argument("--rate", type=float, default=0.0, help="of PPO, GRPO and DPO (0: 2.5e-3 small, 3e-4 else)")
     words.add_argument("--kl", type=float, default=0.01, help="price of a nat, in log odds, of PPO")
-    words.add_argument("--mix", type=float, default=0.4, help="of the likelihood of the writer's own texts, in PPO")
+    words.add_argument("--mix", type=float, default=1.0, help="of the likelihood of the writer's own texts, in PPO")
     words.add_argument("--trace", type=float, default=0.6, help="lambda of PPO's advantages")
     words.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     words.add_argument("--only", nargs="*", choices=("before", "best", *METHODS), help="add these to the results")
     words.add_argument("--keep", help="a folder for the writers; without it they are thrown away")
     asked = words.parse_args()
     small = asked.policy == "small"
-    asked.steps, asked.rate = asked.steps or (600 if small else 250), asked.rate or (1.8e-3 if small else 3e-4)
+    asked.steps, asked.rate = asked.steps or (600 if small else 250), asked.rate or (2.5e-3 if small else 3e-4)
     if asked.device == "auto":
         asked.device = "cuda" if torch.cuda.is_available() else "cpu"
     if asked.device == "cpu":
