@@ -38,8 +38,9 @@ def offline() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=60_000)
     with sync_playwright() as started:
         made = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield made

@@ -12,7 +12,6 @@ from playwright.sync_api import TimeoutError as Impatient
 
 from tests.browser.pages import STRANGERS, Served
 
-expect.set_options(timeout=60_000)
 SHOTS = os.environ.get("CONJURE_SHOTS")
 
 
@@ -75,9 +74,15 @@ def wish(page: Page, word: str, value: str) -> None:
     row = (
         page.get_by_role("row").filter(has=page.get_by_role("gridcell", name=word, exact=True)).locator("visible=true")
     )
-    row.first.get_by_role("gridcell").nth(1).dblclick()
-    page.keyboard.type(value)
-    page.keyboard.press("Enter")
+    cell = row.first.get_by_role("gridcell").nth(1)
+    for _ in range(10):  # a table that is still being drawn may not hear, or lose what it was given
+        with suppress(Impatient, AssertionError):
+            cell.dblclick(timeout=3_000)
+            cell.locator("input, textarea").fill(value, timeout=3_000)
+            page.keyboard.press("Enter")
+            expect(cell.locator("[data-editable]").last).to_have_text(value, timeout=3_000)
+            return
+    raise AssertionError(f"{word} does not take {value}")
 
 
 def heard(page: Page) -> float:

@@ -14,8 +14,6 @@ from tests.browser.pages import Served, need_browser
 need_browser()
 from playwright.sync_api import expect  # noqa: E402
 
-expect.set_options(timeout=20_000)
-
 
 def filled(folder):
     made = Store(folder / "votes.db")

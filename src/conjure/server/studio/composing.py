@@ -13,7 +13,7 @@ from conjure.domains.music.piece import Pieces
 from conjure.domains.music.voices import Voices
 from conjure.server.scores import composed, line
 from conjure.server.studio.bringing import Brought
-from conjure.server.studio.drawing import conditions, filled
+from conjure.server.studio.drawing import conditions, filled, refreshed
 from conjure.server.studio.house import House, told
 from conjure.server.studio.shown import Taken, players, seen, words
 
@@ -52,24 +52,26 @@ def page(house: House, pages: gr.Blocks, tab: gr.Tab) -> None:
     taken = Taken()
 
     @told
-    def asked(chosen: str | None) -> list[Any]:
+    def asked(chosen: str | None, table: Any) -> list[Any]:
         artifact = house.shelf.get(chosen) if chosen else None
         if artifact is None or not able(artifact):
             return [gr.Dataframe(visible=False), gr.CheckboxGroup(choices=[]), gr.Radio()]
-        known = [[word, "", can] for word, can in words(artifact) if word not in OWN]
+        known = refreshed([(word, can) for word, can in words(artifact) if word not in OWN], table)
         form = artifact.codec.form
         names = [composing.name_of(form, v) for v in range(form.voices)] if isinstance(form, Voices) else []
         verbs = [(label, name) for label, name in VERBS.items() if name in composing.verbs(artifact)]
         offered = gr.Radio(choices=verbs, value=verbs[0][1])
-        return [gr.Dataframe(value=known, visible=True), gr.CheckboxGroup(choices=names), offered]
+        return [known, gr.CheckboxGroup(choices=names), offered]
 
     def shown(chosen: str) -> list[Any]:
         return [type(part)(visible=word in WANTS.get(chosen, ())) for word, part in wants.items()]
 
     @told
-    def compose(chosen: str | None, files: Any, what: str, table: Any, number: float | None, *wanted: Any) -> list[Any]:
+    def compose(
+        chosen: str | None, files: Any, what: str, table: Any, number: float | None, *settings: Any
+    ) -> list[Any]:
         artifact, used = brought.opened(chosen), int(number or 0)
-        own = {word: value for word, value in zip(wants, wanted) if word in WANTS.get(what, ())}
+        own = {word: value for word, value in zip(wants, settings) if word in WANTS.get(what, ())}
         if "voice" in own and not own["voice"]:
             raise gr.Error("choose the voices that are to be written")
         if "bars" in own:
@@ -83,7 +85,7 @@ def page(house: House, pages: gr.Blocks, tab: gr.Tab) -> None:
         command, *buttons = taken.filled(artifact, made, f"{chosen}-{what}", command)
         return [f"`{command}`", *seen(artifact, made), *buttons]
 
-    brought.name.change(asked, brought.name, [given, wants["voice"], verb])
+    brought.name.change(asked, [brought.name, given], [given, wants["voice"], verb])
     verb.change(shown, verb, list(wants.values()))
     go.click(compose, [*brought.parts[:2], verb, given, seed, *wants.values()], [said, view, *sounds, *taken.parts])
     brought.follow(pages, tab)

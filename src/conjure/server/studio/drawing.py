@@ -28,9 +28,8 @@ def page(house: House, pages: gr.Blocks, tab: gr.Tab) -> None:
     taken = Taken()
 
     @told
-    def asked(chosen: str | None) -> Any:
-        known = words(house.shelf.get(chosen)) if chosen else []
-        return gr.Dataframe(value=[[word, "", can] for word, can in known], visible=bool(known))
+    def asked(chosen: str | None, table: Any) -> Any:
+        return refreshed(words(house.shelf.get(chosen)) if chosen else [], table)
 
     @told
     def draw(chosen: str | None, count: float | None, number: float | None, table: Any) -> list[Any]:
@@ -46,7 +45,7 @@ def page(house: House, pages: gr.Blocks, tab: gr.Tab) -> None:
         line, *buttons = taken.filled(artifact, made, f"{chosen}-{used}", line)
         return [f"`{line}`", *seen(artifact, made), *buttons]
 
-    name.change(asked, name, given)
+    name.change(asked, [name, given], given)
     go.click(draw, [name, n, seed, given], [said, view, *sounds, *taken.parts])
     pages.load(lambda: choices(house), None, name)
     tab.select(lambda now: choices(house, now), name, name)
@@ -64,6 +63,21 @@ def conditions() -> gr.Dataframe:
     )
 
 
+def refreshed(known: list[tuple[str, str]], table: Any) -> Any:
+    """The words there are with nothing filled in; where a table has these already, what a person wrote there stays."""
+    rows = [[word, "", can] for word, can in known]
+    return (
+        gr.skip()
+        if rows and [[w, "", c] for w, _, c in rows_of(table)] == rows
+        else gr.Dataframe(value=rows, visible=bool(rows))
+    )
+
+
+def rows_of(table: Any) -> list[list[Any]]:
+    """A table of a page, however it comes."""
+    return table.values.tolist() if hasattr(table, "values") else table or []
+
+
 def choices(house: House, now: str | None = None, able: Any = None) -> Any:
     """The artifacts there are now (with `able` only those that are), as a dropdown's."""
     names = [name for name in house.shelf.names() if able is None or house.opens(name, able)]
@@ -72,5 +86,5 @@ def choices(house: House, now: str | None = None, able: Any = None) -> Any:
 
 def filled(table: Any) -> dict[str, str]:
     """The conditions that a person filled in."""
-    found = table.values.tolist() if hasattr(table, "values") else table or []
+    found = rows_of(table)
     return {str(key): str(value).strip() for key, value, *_ in found if str(value).strip() not in ("", "nan", "None")}
