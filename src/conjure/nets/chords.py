@@ -113,7 +113,23 @@ class FrameReader(nn.Module):
         return x if self.degrees is None else x + self.degrees(degrees(sounded, home, self.marks))
 
 
-class Others(nn.Module):
+class Company(nn.Module):
+    """What each voice knows of others in a frame: which stand in it already, written before it or given."""
+
+    def __init__(self, voices: int):
+        super().__init__()
+        at = torch.arange(voices)
+        self.register_buffer("written", at[None, :] < at[:, None], persistent=False)
+        self.register_buffer("later", at[None, :] > at[:, None], persistent=False)
+
+    def heard(self, tokens: Tensor, now: Tensor, before: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
+        """For each voice (last but one) what each other sounds, -1 where unknown, and whether it goes on."""
+        given = torch.where(told == HOLD, before, told)
+        heard = torch.where(self.written, now.unsqueeze(-2), torch.where(self.later, given.unsqueeze(-2), -1))
+        return heard, torch.where(self.written, tokens.unsqueeze(-2), told.unsqueeze(-2)) == HOLD
+
+
+class Others(Company):
     """What other voices sound in a frame, where it is written or given, and sounded in the last, as steps from the note
     this voice leaves.
 
@@ -121,7 +137,7 @@ class Others(nn.Module):
     """
 
     def __init__(self, voices: int, width: int, marks: int):
-        super().__init__()
+        super().__init__(voices)
         self.voices, self.marks, self.span = voices, marks, 2 * REACH + 1
         self.states = 3 + 2 * self.span  # unknown, silent, no note to count from; steps to notes begun, to notes held
         self.chords = 1 + self.span  # of the last frame: nothing to count, steps
@@ -131,8 +147,6 @@ class Others(nn.Module):
         pairs = at[:, None] * voices + at
         starts = torch.cat([pairs * self.states, voices * voices * self.states + pairs * self.chords], 1)
         self.register_buffer("starts", starts, persistent=False)  # (V, 2 V)
-        self.register_buffer("written", at[None, :] < at[:, None], persistent=False)
-        self.register_buffer("later", at[None, :] > at[:, None], persistent=False)
 
     def forward(self, tokens: Tensor, now: Tensor, before: Tensor, told: Tensor) -> Tensor:
         """told holds tokens that are given, -1 elsewhere; of tokens and now only voices before one's own are read."""
@@ -147,9 +161,7 @@ class Others(nn.Module):
 
     def _indices(self, tokens: Tensor, now: Tensor, before: Tensor, told: Tensor) -> Tensor:
         """Which state each voice (last) is in for each voice that is written (last but one)."""
-        given = torch.where(told == 1, before, told)
-        heard = torch.where(self.written, now.unsqueeze(-2), torch.where(self.later, given.unsqueeze(-2), -1))
-        held = torch.where(self.written, tokens.unsqueeze(-2), told.unsqueeze(-2)) == 1
+        heard, held = self.heard(tokens, now, before, told)
         own = before.unsqueeze(-1)
         step = (heard - own).clamp(-REACH, REACH) + REACH + 3 + self.span * held
         step = torch.where(own < self.marks, 2, step)
@@ -159,7 +171,7 @@ class Others(nn.Module):
         return torch.cat([now_, torch.where(both, (last - own).clamp(-REACH, REACH) + REACH + 1, 0)], -1)
 
 
-class Motions(nn.Module):
+class Motions(Company):
     """What a voice's step does to its interval with each other one: a weight for every way from interval to interval.
 
     Logits of the steps -REACH to REACH of a voice, and of going on: the sum over other voices whose notes are known of
@@ -171,7 +183,7 @@ class Motions(nn.Module):
     """
 
     def __init__(self, voices: int, marks: int):
-        super().__init__()
+        super().__init__(voices)
         self.voices, self.marks = voices, marks
         self.weight = nn.Parameter(torch.zeros(voices * voices, 12 * 12 * 4 * 4))
         steps = torch.arange(-REACH, REACH + 1)
@@ -184,9 +196,6 @@ class Motions(nn.Module):
         ) % 12
         places = ((interval * 12 + after) * 4 + other[:, None]) * 4 + own
         self.register_buffer("places", places.flatten(0, 1), persistent=False)  # (12 * 26, 2 REACH + 2)
-        at = torch.arange(voices)
-        self.register_buffer("written", at[None, :] < at[:, None], persistent=False)
-        self.register_buffer("later", at[None, :] > at[:, None], persistent=False)
 
     def forward(self, tokens: Tensor, now: Tensor, before: Tensor, told: Tensor) -> Tensor:
         """Arguments as `Others` takes them."""
@@ -206,9 +215,7 @@ class Motions(nn.Module):
 
     def _states(self, tokens: Tensor, now: Tensor, before: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
         """For each voice (last but one) and other voice which row of `places`, and whether there is anything to say."""
-        given = torch.where(told == HOLD, before, told)
-        heard = torch.where(self.written, now.unsqueeze(-2), torch.where(self.later, given.unsqueeze(-2), -1))
-        held = torch.where(self.written, tokens.unsqueeze(-2), told.unsqueeze(-2)) == HOLD
+        heard, held = self.heard(tokens, now, before, told)
         own, last = before.unsqueeze(-1), before.unsqueeze(-2)
         known = (heard >= self.marks) & (own >= self.marks) & (last >= self.marks)
         moved = heard - last
